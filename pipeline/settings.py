@@ -1,0 +1,80 @@
+"""What a run is asked to do, frozen before it starts."""
+
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["Defaults", "Existing", "KeyType", "Settings"]
+
+
+class KeyType(enum.StrEnum):
+    """The keys that AWS IoT accepts in a CSR."""
+
+    RSA_4096 = "rsa-4096"
+    RSA_3072 = "rsa-3072"
+    RSA_2048 = "rsa-2048"
+    EC_P256 = "ec-p256"
+    EC_P384 = "ec-p384"
+    EC_P521 = "ec-p521"
+
+
+class Existing(enum.StrEnum):
+    """What to do with a thing that had a certificate attached before this run."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    ADD = "add"
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a manifest row gets where it does not say otherwise."""
+
+    thing_type: str | None = None
+    groups: tuple[str, ...] = ()
+    billing_group: str | None = None
+    policy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that ``thingmill run`` can be told.
+
+    Attributes:
+        manifest: Path of the manifest, or ``-``.
+        run_folder: Where the run lands.
+        profile: AWS profile, or None for the usual chain.
+        region: AWS Region, or None for the profile's.
+        endpoint_url: Another endpoint for every AWS call (an emulator).
+        local: Run against the embedded AWS IoT.
+        key_type: The key made for each device that brings no CSR.
+        workers: Processes that make keys.
+        rate: Devices per second at most, or None.
+        quotas: Calls per second by API operation, where the user knows better than the table.
+        defaults: What rows get where they do not say otherwise.
+        policy_document: A policy file's JSON text; ``defaults.policy`` is then its name.
+        create_missing: Make the thing types and groups that the manifest names and the account lacks.
+        inactive: Leave certificates inactive.
+        existing: What to do with things that have a certificate already.
+        shard: Spread device folders over ``devices/ab/``.
+    """
+
+    manifest: str
+    run_folder: Path
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    local: bool = False
+    key_type: KeyType = KeyType.RSA_4096
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    rate: float | None = None
+    quotas: dict[str, float] = field(default_factory=dict)
+    defaults: Defaults = field(default_factory=Defaults)
+    policy_document: str | None = None
+    create_missing: bool = False
+    inactive: bool = False
+    existing: Existing = Existing.FAIL
+    shard: bool = False
