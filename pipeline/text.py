@@ -1,4 +1,4 @@
-"""The one function that foreign text passes before it reaches a terminal, a CSV cell or HTML.
+r"""The one function that foreign text passes before it reaches a terminal, a CSV cell or HTML.
 
 Names and cells come from a manifest, messages from a server: either may hold escape sequences that move a
 cursor, set a clipboard (OSC 52), hide text or turn its direction round. rich strips only a few control
@@ -6,8 +6,8 @@ characters, so this is done here, once, and everything printable passes unchange
 
 >>> printable("TestThing001")
 'TestThing001'
->>> printable("red \\x1b[31malert\\x07")
-'red \\\\x1b[31malert\\\\x07'
+>>> printable("red \x1b[31malert\x07")
+'red \\x1b[31malert\\x07'
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""AWS IoT as this tool meets it: the calls, their quotas, and what their failures mean."""

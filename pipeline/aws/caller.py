@@ -1,0 +1,113 @@
+"""How a call is made: paid from its operation's budget, tried again where that is safe.
+
+A throttle is waited out for as long as it lasts, and an answer that was lost is asked for again, with jitter. That is
+right for every operation but CreateCertificateFromCsr, where "reusing the same CSR results in a distinct
+certificate": ``issuance`` makes its attempts one by one, with ``permit`` and ``attempt``.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+
+from pipeline import failpoints
+from pipeline.aws.failures import CallError, Failure, sort
+from pipeline.aws.limiter import Budget
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from pipeline.stop import Stop
+
+__all__ = ["Caller"]
+
+T = TypeVar("T")
+
+MOST_RETRIES = 7
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 20.0
+
+
+class Caller:
+    """Makes calls for a run.
+
+    Args:
+        granted: Calls per second by API operation.
+        stop: Ends waits when the run is asked to stop. A call that is under way is always finished.
+        jitter: A source of numbers from 0 to 1 (given by tests that play a run again).
+    """
+
+    def __init__(
+        self, granted: Mapping[str, float], stop: Stop, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self.budgets = {api: Budget(rate) for api, rate in granted.items()}
+        self._stop = stop
+        self._jitter = jitter
+
+    async def call(self, api: str, send: Callable[[], Awaitable[T]]) -> T:
+        """Make an idempotent call, as often as it takes, and return its answer.
+
+        Args:
+            api: The operation, whose budget pays for each attempt.
+            send: Makes one attempt.
+
+        Raises:
+            CallError: It failed for good.
+            StoppedError: The run was asked to stop before the call was made.
+        """
+        unanswered = throttled = 0
+        while True:
+            await self.permit(api)
+            try:
+                return await self.attempt(api, send)
+            except CallError as error:
+                if error.failure is Failure.THROTTLED:
+                    throttled += 1
+                    retry = throttled
+                elif error.failure in (Failure.UNSENT, Failure.UNANSWERED) and unanswered < MOST_RETRIES:
+                    unanswered += 1
+                    retry = unanswered
+                else:
+                    raise
+            await self.pause(retry)
+
+    async def permit(self, api: str) -> None:
+        """Wait until the operation's budget allows one attempt.
+
+        Raises:
+            StoppedError: The run was asked to stop.
+        """
+        with self._stop.interruptible():
+            await self.budgets[api].acquire()
+
+    async def attempt(self, api: str, send: Callable[[], Awaitable[T]]) -> T:
+        """Make one attempt that ``permit`` allowed. It is finished even when the run is asked to stop meanwhile.
+
+        Raises:
+            CallError: It failed; its ``failure`` says whether anything can have been done.
+        """
+        point = "certificate" if api == "CreateCertificateFromCsr" else "call"
+        failpoints.hit(f"{point}.before")
+        # Once sent, a call is waited for: what it did must be known and recorded.
+        with anyio.CancelScope(shield=True):
+            try:
+                answer = await send()
+            except Exception as error:
+                failure = sort(api, error)
+                if failure.failure is Failure.THROTTLED:
+                    self.budgets[api].throttled()
+                raise failure from error
+        failpoints.hit(f"{point}.after")
+        return answer
+
+    async def pause(self, retry: int) -> None:
+        """Wait before a retry: exponential with full jitter, so that devices do not retry in step.
+
+        Raises:
+            StoppedError: The run was asked to stop.
+        """
+        longest = min(FIRST_PAUSE_SECONDS * 2 ** min(retry, 10), LONGEST_PAUSE_SECONDS)
+        with self._stop.interruptible():
+            await anyio.sleep(longest * self._jitter())

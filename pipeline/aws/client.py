@@ -1,0 +1,98 @@
+"""One aiobotocore session and its clients, with every retry left to us.
+
+botocore's retries would repeat CreateCertificateFromCsr, which is not idempotent, and slow one operation down for
+the throttles of another; hence ``total_max_attempts=1``, one budget per operation, and retries of our own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore import exceptions as boto
+
+from pipeline import __version__
+from pipeline.errors import RefusedError, UsageError
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from types_aiobotocore_iot import IoTClient
+    from types_aiobotocore_sts import STSClient
+
+__all__ = ["Clients", "connect"]
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 30
+"""Longer than any call of AWS IoT takes: a time-out of CreateCertificateFromCsr has to be settled by looking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What calls go through.
+
+    Attributes:
+        iot: The AWS IoT client.
+        sts: The client that says who we are.
+        region: The Region that all calls go to.
+    """
+
+    iot: IoTClient
+    sts: STSClient
+    region: str
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    *,
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    connections: int,
+    credentials: tuple[str, str] | None = None,
+) -> AsyncIterator[Clients]:
+    """Open the clients.
+
+    Args:
+        profile: AWS profile, or None for the usual chain.
+        region: AWS Region, or None for the profile's.
+        endpoint_url: Where every call goes instead of AWS, or None.
+        connections: How many calls may be under way at once.
+        credentials: The embedded AWS IoT's own; real ones come from the AWS chain and nowhere else.
+
+    Raises:
+        UsageError: No Region is known.
+        RefusedError: There is no such profile.
+    """
+    session = AioSession(profile=profile)
+    try:
+        region = region or session.get_config_variable("region")
+    except boto.ProfileNotFound as error:
+        raise RefusedError(
+            f"there is no AWS profile {printable(profile or '')}", advice="see aws configure list-profiles"
+        ) from error
+    if not region:
+        raise UsageError("no AWS Region is known", advice="name one with --region, or set it in the profile")
+    config = AioConfig(
+        retries={"total_max_attempts": 1},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        max_pool_connections=connections,
+        user_agent_extra=f"thingmill/{__version__}",
+    )
+    options: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint_url, "config": config}
+    if credentials is not None:
+        options |= {"aws_access_key_id": credentials[0], "aws_secret_access_key": credentials[1]}
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            iot = await stack.enter_async_context(session.create_client("iot", **options))
+            sts = await stack.enter_async_context(session.create_client("sts", **options))
+        except (ValueError, boto.BotoCoreError) as error:
+            raise RefusedError(
+                f"no AWS client can be made: {printable(str(error))}", advice="check --region and --endpoint-url"
+            ) from error
+        yield Clients(iot=iot, sts=sts, region=region)

@@ -1,0 +1,92 @@
+"""How many calls a second an account may make, by API operation.
+
+Source: AWS General Reference, "AWS IoT Core endpoints and quotas", API throttling limits; the defaults of an
+account, for large Regions and for smaller ones. ``--quota API=TPS`` wins over the table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.errors import UsageError
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DEFAULTS", "granted", "parse"]
+
+DEFAULTS: Mapping[str, tuple[float, float]] = {
+    "AddThingToBillingGroup": (60, 60),
+    "AddThingToThingGroup": (100, 60),
+    "AttachPolicy": (15, 15),
+    "AttachThingPrincipal": (100, 50),
+    "CreateBillingGroup": (25, 25),
+    "CreateCertificateFromCsr": (15, 15),
+    "CreatePolicy": (10, 10),
+    "CreateThing": (100, 50),
+    "CreateThingGroup": (25, 25),
+    "CreateThingType": (10, 10),
+    "DeleteCertificate": (10, 10),
+    "DescribeBillingGroup": (100, 100),
+    "DescribeCertificate": (10, 10),
+    "DescribeEndpoint": (10, 10),
+    "DescribeThing": (350, 350),
+    "DescribeThingGroup": (100, 100),
+    "DescribeThingType": (10, 10),
+    "GetCallerIdentity": (100, 100),
+    "GetPolicy": (10, 10),
+    "ListCertificates": (10, 10),
+    "ListThingPrincipals": (20, 10),
+    "UpdateCertificate": (10, 10),
+}
+"""Calls per second: in large Regions, in smaller ones."""
+
+_SMALLER_REGIONS = frozenset(
+    {
+        "ap-east-1",
+        "ap-southeast-5",
+        "ca-central-1",
+        "cn-northwest-1",
+        "eu-north-1",
+        "eu-south-2",
+        "eu-west-3",
+        "me-central-1",
+        "me-south-1",
+        "us-gov-east-1",
+        "us-gov-west-1",
+        "us-west-1",
+    }
+)
+
+
+def granted(region: str, overrides: Mapping[str, float]) -> dict[str, float]:
+    """Return the calls per second that a run may make, by API operation."""
+    column = 1 if region in _SMALLER_REGIONS else 0
+    return {api: float(rates[column]) for api, rates in DEFAULTS.items()} | dict(overrides)
+
+
+def parse(option: str) -> tuple[str, float]:
+    """Return what ``API=TPS`` says.
+
+    Raises:
+        UsageError: It is not of that form, or names an operation that thingmill never calls.
+    """
+    api, _, number = option.partition("=")
+    known = {name.lower(): name for name in DEFAULTS}
+    name = known.get(api.strip().lower())
+    if name is None:
+        raise UsageError(
+            f"--quota {printable(option)}: no such operation",
+            advice=f"choose one of {', '.join(sorted(DEFAULTS))}",
+        )
+    try:
+        rate = float(number)
+    except ValueError:
+        rate = 0
+    if not 0 < rate <= 100_000:
+        raise UsageError(
+            f"--quota {printable(option)}: calls per second are a number from above 0 to 100000",
+            advice=f"for instance --quota {name}=50",
+        )
+    return name, rate

@@ -1,0 +1,235 @@
+"""The only writer of files: create once, replace whole, fsync, lock.
+
+Every file appears whole or not at all: it is written under a temporary name in the folder it will live in,
+fsynced, given its final name, and the folder is fsynced. A file that must never be overwritten gets its name
+by ``link``, which fails where the name is taken; ``rename`` would replace it silently.
+
+Folders that hold keys are 0700 and checked to be ours and no symbolic link before anything is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING, Self
+
+from pipeline import failpoints
+from pipeline.errors import DiskError, RunFolderError
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = [
+    "RunLock",
+    "create_once",
+    "fill",
+    "private_folder",
+    "publish_folder",
+    "read_file",
+    "replace_whole",
+    "replace_whole_from",
+    "sweep_temporaries",
+    "sync_folder",
+]
+
+SECRET = 0o400
+"""Mode of a private key: its owner may read it, nobody may write it."""
+PUBLIC = 0o644
+"""Mode of what is no secret. The folder around a device's files is 0700 all the same."""
+
+_TEMPORARY = ".tmp"
+
+
+def private_folder(folder: Path) -> None:
+    """Make ``folder`` with mode 0700, or check that what is there is a folder of ours that only we can enter.
+
+    Raises:
+        DiskError: It is a symbolic link, belongs to somebody else, is open to others, or cannot be made.
+    """
+    with _named(folder, "make the folder"):
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            sync_folder(folder.parent)
+        found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise DiskError(f"{printable(str(folder))} is not a folder", advice="move it away and run again")
+    if found.st_uid != os.geteuid():
+        raise DiskError(
+            f"{printable(str(folder))} belongs to another user",
+            advice="keys are written only into folders of the user who runs thingmill",
+        )
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise DiskError(
+            f"{printable(str(folder))} can be entered by other users",
+            advice="close it with chmod 700, or choose another --output",
+        )
+
+
+def create_once(path: Path, data: bytes, mode: int = PUBLIC) -> None:
+    """Write a file that must not exist yet; whole, durable, and with ``mode`` from its first instant.
+
+    Raises:
+        FileExistsError: Something has that name already; it was not touched.
+        DiskError: The disk refused.
+    """
+    with _named(path, "write"):
+        temporary = _write_temporary(path, (data,), mode)
+        try:
+            # Never rename here: it would replace a key that is already in use.
+            os.link(temporary, path, follow_symlinks=False)
+        finally:
+            temporary.unlink()
+        sync_folder(path.parent)
+
+
+def replace_whole(path: Path, data: bytes, mode: int = PUBLIC) -> None:
+    """Write a file, whole and durable, in the place of whatever had its name.
+
+    Raises:
+        DiskError: The disk refused; what was there before is untouched.
+    """
+    fill(path.parent, {path.name: data}, mode)
+
+
+def fill(folder: Path, contents: Mapping[str, bytes], mode: int = PUBLIC) -> None:
+    """Write several files of a folder, each whole, durable together: one fsync of the folder names them all.
+
+    Raises:
+        DiskError: The disk refused; each file is either as it was or as it should be.
+    """
+    for name, data in contents.items():
+        path = folder / name
+        with _named(path, "write"):
+            temporary = _write_temporary(path, data, mode)
+            try:
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    with _named(folder, "write"):
+        sync_folder(folder)
+
+
+def publish_folder(staged: Path, final: Path) -> None:
+    """Give a finished folder its final name, durably. Fails where a filled folder has that name already.
+
+    Raises:
+        DiskError: The disk refused, or the final name is taken.
+    """
+    with _named(final, "publish"):
+        sync_folder(staged)
+        failpoints.hit("bundle.rename")
+        # rename(2) refuses to replace a folder that is not empty, and a folder is never replaced by halves.
+        staged.rename(final)
+        failpoints.hit("bundle.renamed")
+        sync_folder(final.parent)
+        sync_folder(staged.parent)
+
+
+def read_file(path: Path, limit: int = 1 << 20) -> bytes:
+    """Return what a file of ours holds, not following a symbolic link at its name.
+
+    Raises:
+        FileNotFoundError: There is none.
+        DiskError: It is no regular file, larger than ``limit`` bytes, or cannot be read.
+    """
+    with _named(path, "read"):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
+            data = file.read(limit + 1)
+    if len(data) > limit:
+        raise DiskError(f"{printable(str(path))} is larger than {limit:,} bytes")
+    return data
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` durable: fsync of a file alone does not keep its name (fsync(2))."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Remove what a killed writer left half-written in ``folder``. None of it ever had a name that counts."""
+    with _named(folder, "tidy"):
+        for entry in folder.iterdir():
+            if entry.name.startswith(".") and entry.name.endswith(_TEMPORARY):
+                entry.unlink(missing_ok=True)
+
+
+def _write_temporary(path: Path, chunks: Iterable[bytes], mode: int) -> Path:
+    temporary = path.with_name(f".{secrets.token_hex(8)}{_TEMPORARY}")
+    failpoints.hit("file.create")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(temporary, flags, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            # The umask may have taken bits away at creation; it never adds any, so no instant was too open.
+            os.fchmod(handle, mode)
+            file.writelines(chunks)
+            file.flush()
+            failpoints.hit("file.written")
+            os.fsync(handle)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    failpoints.hit("file.synced")
+    return temporary
+
+
+@contextlib.contextmanager
+def _named(path: Path, verb: str) -> Iterator[None]:
+    """Name the file that the disk refused, but let the two answers pass that callers decide on."""
+    try:
+        yield
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DiskError(
+            f"cannot {verb} {printable(str(path))}: {reason}",
+            advice="mend the disk or its permissions, then run the same command again: it goes on from here",
+        ) from error
+
+
+class RunLock:
+    """One run, one owner: an flock on a file, released by the kernel however its holder ends.
+
+    Raises:
+        RunFolderError: Another process holds it; the message names its process id.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle = -1
+
+    def __enter__(self) -> Self:
+        with _named(self._path, "lock"):
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._handle)
+            raise RunFolderError(
+                f"the run folder {printable(str(self._path.parent))} is in use by process {printable(holder)}",
+                advice="wait until it ends, or stop it with Ctrl-C: a run can always be resumed",
+            ) from None
+        # The process id is for people only: the lock itself needs no cleaning up after a kill or a reboot.
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"{os.getpid()}\n".encode("ascii"), 0)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        os.ftruncate(self._handle, 0)
+        os.close(self._handle)

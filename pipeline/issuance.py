@@ -1,0 +1,260 @@
+"""The eight steps that every device goes through, in the order that keeps it safe.
+
+====  ==================================================================  =====================
+step  call or write                                                       durable afterwards
+====  ==================================================================  =====================
+1     the thing: DescribeThing, CreateThing                               ``State.PLANNED``
+2     key and CSR on disk, before anything of them leaves the machine     ``State.KEYED``
+3     the intent to ask for a certificate                                 ``State.REQUESTED``
+4     CreateCertificateFromCsr, never repeated blindly
+5     the certificate held against its CSR, and stored                    ``State.ISSUED``
+6     the bundle, whole and fsynced                                       ``State.BUNDLED``
+7     AttachThingPrincipal, AddThingToThingGroup                          ``State.LINKED``
+8     AttachPolicy: the certificate gets its authority last               ``State.DONE``
+====  ==================================================================  =====================
+
+Each arrow between two states is one foreign call or one durable write, never both. The bundle comes before every
+link, since a thing or a group may carry a policy already: no certificate can do anything before its bundle is
+durable. ``REQUESTED`` is the one state that leaves a doubt, and it is settled by looking (``reconcile``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from pipeline import files, keys
+from pipeline.aws.failures import CallError, Failure
+from pipeline.bundles import pem
+from pipeline.device import State
+from pipeline.errors import DeviceError
+from pipeline.inspection import inspect
+from pipeline.things import ensure_thing
+from pipeline.workers import KeyJob
+
+if TYPE_CHECKING:
+    from pipeline.aws.registry import Registry
+    from pipeline.bundles.pem import Endpoint
+    from pipeline.device import Certificate, Device, Issued
+    from pipeline.layout import RunFolder
+    from pipeline.ledger import Entry, Ledger
+    from pipeline.meter import Meter
+    from pipeline.reconcile import Reconciler
+    from pipeline.settings import Settings
+    from pipeline.stop import Stop
+    from pipeline.workers import KeyWorkers
+
+__all__ = ["Issuance"]
+
+
+@dataclass(slots=True)
+class _Work:
+    """One device on its way: what the ledger says of it, kept up to date."""
+
+    seq: int
+    device: Device
+    state: State
+    spki_sha256: str
+    certificate: Certificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Issuance:
+    """Takes devices through the steps, each from wherever the ledger says that it stands."""
+
+    settings: Settings
+    folder: RunFolder
+    registry: Registry
+    ledger: Ledger
+    workers: KeyWorkers
+    endpoint: Endpoint
+    reconciler: Reconciler
+    meter: Meter
+    stop: Stop
+
+    async def provision(self, entry: Entry) -> None:
+        """Take one device to ``DONE``.
+
+        Raises:
+            DeviceError: It failed; what is durable of it stays, and the next run goes on from there.
+            SkippedError: It is left alone.
+            StoppedError: The run was asked to stop, and the device is at a place where it can.
+            CallError: AWS refused for the run as a whole.
+            DiskError: The disk refused.
+        """
+        work = _Work(entry.seq, entry.device, entry.state, entry.spki_sha256 or "", entry.certificate)
+        if work.state is State.LISTED:
+            await self._step_1_thing(work)
+        if work.state is State.PLANNED:
+            await self._step_2_key(work)
+        if work.state is State.REQUESTED:
+            await self._settle(work)
+        while work.state is State.KEYED:
+            await self._steps_3_to_5_certificate(work)
+        if work.state is State.ISSUED:
+            await self._step_6_bundle(work)
+        if work.state is State.BUNDLED:
+            await self._step_7_links(work)
+        if work.state is State.LINKED:
+            await self._step_8_authority(work)
+
+    async def _step_1_thing(self, work: _Work) -> None:
+        with _failing_at(1):
+            created = await ensure_thing(self.registry, work.device, self.settings.existing)
+        await self.ledger.planned(work.seq, created=created)
+        self._reached(work, State.PLANNED)
+
+    async def _step_2_key(self, work: _Work) -> None:
+        device = work.device
+        folder = self.folder.staged(device.thing_name)
+        if device.csr is not None:
+            # The device keeps its own key: only what it sent us is stored.
+            store = partial(keys.store_csr, folder, device.thing_name, device.csr)
+            receipt = await anyio.to_thread.run_sync(store)
+        else:
+            job = KeyJob(folder, device.thing_name, device.common_name, self.settings.key_type)
+            with self.stop.interruptible():
+                receipt = await self.workers.receipt(job)
+        # From here on the key is durable, though nothing that leaves the machine depends on it yet.
+        await self.ledger.keyed(work.seq, receipt.spki_sha256)
+        work.spki_sha256 = receipt.spki_sha256
+        self._reached(work, State.KEYED)
+
+    async def _steps_3_to_5_certificate(self, work: _Work) -> None:
+        csr = await anyio.to_thread.run_sync(self._read_csr, work)
+        await self.registry.permit_certificate()
+
+        # Step 3: the intent is durable before the request leaves, so a certificate that may exist is always known of.
+        await self.ledger.requested(work.seq)
+        work.state = State.REQUESTED
+
+        # Step 4: one attempt.
+        try:
+            issued = await self.registry.create_certificate_from_csr(csr, active=not self.settings.inactive)
+        except CallError as error:
+            await self._step_4_failed(work, error)
+            return
+
+        # Step 5: nothing is trusted unchecked, and nothing unchecked is stored as the device's certificate.
+        await self._step_5_inspect(work, issued)
+
+    async def _step_4_failed(self, work: _Work, error: CallError) -> None:
+        if error.failure is Failure.UNANSWERED:
+            # It may have been issued. Never ask again: look.
+            await self._settle(work)
+            return
+        # It is certain that nothing was issued: the intent is taken back.
+        await self.ledger.refused(work.seq)
+        work.state = State.KEYED
+        if error.failure is Failure.FATAL:
+            raise error
+        if error.failure is Failure.REFUSED:
+            raise error.for_device(4) from error
+        await self.registry.pause(2)
+
+    async def _step_5_inspect(self, work: _Work, issued: Issued) -> None:
+        try:
+            certificate = inspect(issued, work.spki_sha256, work.device.common_name, datetime.now(UTC))
+        except DeviceError as error:
+            if await self.reconciler.remove_rejected(work.seq, work.spki_sha256, issued, error):
+                await self.ledger.refused(work.seq)
+            raise
+        await self._store(work, certificate)
+
+    async def _settle(self, work: _Work) -> None:
+        """Find out whether a request without an answer was carried out, and take what it issued."""
+        certificate = await self.reconciler.settle(work.seq, work.spki_sha256, work.device.common_name)
+        if certificate is None:
+            await self.ledger.refused(work.seq)
+            work.state = State.KEYED
+        else:
+            await self._store(work, certificate)
+
+    async def _store(self, work: _Work, certificate: Certificate) -> None:
+        await self.ledger.issued(work.seq, certificate)
+        work.certificate = certificate
+        self._reached(work, State.ISSUED)
+
+    async def _step_6_bundle(self, work: _Work) -> None:
+        await anyio.to_thread.run_sync(self._write_bundle, work)
+        await self.ledger.bundled(work.seq)
+        self._reached(work, State.BUNDLED)
+
+    async def _step_7_links(self, work: _Work) -> None:
+        device, arn = work.device, _certificate(work).arn
+        with _failing_at(7):
+            await self.registry.attach_thing_principal(device.thing_name, arn)
+            for group in device.groups:
+                await self.registry.add_thing_to_thing_group(device.thing_name, group)
+        await self.ledger.linked(work.seq)
+        self._reached(work, State.LINKED)
+
+    async def _step_8_authority(self, work: _Work) -> None:
+        policy = work.device.policy
+        if policy is not None:
+            with _failing_at(8):
+                await self.registry.attach_policy(policy, _certificate(work).arn)
+        await self.ledger.done(work.seq)
+        self._reached(work, State.DONE)
+
+    def _reached(self, work: _Work, state: State) -> None:
+        work.state = state
+        self.meter.reached(work.device, state)
+
+    def _read_csr(self, work: _Work) -> str:
+        """Return the CSR that is on disk, having seen that it is the one the ledger knows."""
+        name = work.device.thing_name
+        folder = self.folder.staged(name)
+        try:
+            csr = files.read_file(folder / f"{name}.csr").decode("ascii")
+            known = keys.spki_sha256(keys.public_key_of_csr(csr)) == work.spki_sha256
+        except (FileNotFoundError, ValueError):
+            known = False
+        if not known or (work.device.csr is None and not (folder / f"{name}.key").is_file()):
+            raise DeviceError(
+                3,
+                "KeyLost",
+                f"the key or CSR in staging/{name} is gone or is not the one that was made",
+                advice="put the folder back as it was; no certificate was asked for with another key",
+            )
+        return csr
+
+    def _write_bundle(self, work: _Work) -> None:
+        name = work.device.thing_name
+        staged, final = self.folder.staged(name), self.folder.bundle(name)
+        contents = pem.contents(work.device, _certificate(work), self.endpoint)
+        if final.exists() and not staged.exists():
+            # A run was killed between the rename and the ledger's next state: the bundle is whole already.
+            if files.read_file(final / f"{name}.pem") == contents[f"{name}.pem"]:
+                return
+            raise DeviceError(6, "BundleTaken", f"devices/{name} holds another certificate", advice="move it away")
+        if final.parent != self.folder.devices:
+            files.private_folder(final.parent)
+        files.sweep_temporaries(staged)
+        files.fill(staged, contents)
+        files.publish_folder(staged, final)
+
+
+def _certificate(work: _Work) -> Certificate:
+    if work.certificate is None:
+        raise AssertionError(f"device {work.seq} is {work.state!r} and has no certificate")
+    return work.certificate
+
+
+class _failing_at:  # noqa: N801  reads as a statement
+    """Turn the refusal of a call into the failure of a device at a step; a refusal of the whole run passes."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, CallError) and error.failure is not Failure.FATAL:
+            raise error.for_device(self._step) from error

@@ -1,0 +1,137 @@
+"""Key and CSR of one device, made where the key stays: in the process that writes it to disk.
+
+>>> key = generate(KeyType.EC_P256)
+>>> csr = sign_request(key, "TestThing001")
+>>> csr.splitlines()[0]
+'-----BEGIN CERTIFICATE REQUEST-----'
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, cast
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+from pipeline import failpoints, files
+from pipeline.device import KeyReceipt
+from pipeline.errors import DeviceError
+from pipeline.settings import KeyType
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+__all__ = [
+    "PrivateKey",
+    "ensure_key",
+    "generate",
+    "public_key_of_csr",
+    "sign_request",
+    "spki_sha256",
+    "store_csr",
+]
+
+_RSA_BITS = {KeyType.RSA_4096: 4096, KeyType.RSA_3072: 3072, KeyType.RSA_2048: 2048}
+_CURVES: dict[KeyType, type[ec.EllipticCurve]] = {
+    KeyType.EC_P256: ec.SECP256R1,
+    KeyType.EC_P384: ec.SECP384R1,
+    KeyType.EC_P521: ec.SECP521R1,
+}
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+def generate(key_type: KeyType) -> PrivateKey:
+    """Return a new private key. RSA keys have the public exponent 65537 (FIPS 186-5, A.1.1)."""
+    if key_type in _RSA_BITS:
+        return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS[key_type])
+    return ec.generate_private_key(_CURVES[key_type]())
+
+
+def sign_request(key: PrivateKey, common_name: str) -> str:
+    """Return a PEM CSR (PKCS #10, RFC 2986) whose only name is ``common_name``, signed with SHA-512."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA512())
+    return request.public_bytes(Encoding.PEM).decode("ascii")
+
+
+def spki_sha256(public_key: PublicKeyTypes) -> str:
+    """Return the hex SHA-256 of a key's DER SubjectPublicKeyInfo: what a CSR and a certificate share."""
+    der = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
+
+
+def public_key_of_csr(csr: str) -> PublicKeyTypes:
+    """Return the public key that a PEM CSR asks to have certified.
+
+    Raises:
+        ValueError: It is no CSR.
+    """
+    return x509.load_pem_x509_csr(csr.encode("ascii")).public_key()
+
+
+def ensure_key(folder: Path, thing_name: str, common_name: str, key_type: KeyType) -> KeyReceipt:
+    """Have key and CSR of a device on disk, and return the receipt for them.
+
+    A key that a killed run left whole is taken up, not made again: it has never left the machine, and a key is
+    never overwritten. The key itself exists only in this process and in its file.
+
+    Raises:
+        DeviceError: A key is there that this run cannot have made.
+        DiskError: The disk refused.
+    """
+    files.private_folder(folder)
+    files.sweep_temporaries(folder)
+    path = folder / f"{thing_name}.key"
+    try:
+        key = _load(path, key_type)
+    except FileNotFoundError:
+        key = generate(key_type)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        files.create_once(path, pem, files.SECRET)
+        failpoints.hit("key.durable")
+    return store_csr(folder, thing_name, sign_request(key, common_name))
+
+
+def store_csr(folder: Path, thing_name: str, csr: str) -> KeyReceipt:
+    """Have a CSR on disk, and return the receipt for its key."""
+    files.private_folder(folder)
+    files.replace_whole(folder / f"{thing_name}.csr", csr.encode("ascii"))
+    failpoints.hit("key.receipt")
+    return KeyReceipt(csr=csr, spki_sha256=spki_sha256(public_key_of_csr(csr)))
+
+
+def _load(path: Path, key_type: KeyType) -> PrivateKey:
+    data = files.read_file(path)
+    try:
+        key = cast("PrivateKey", load_pem_private_key(data, password=None))
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # Without the cause: what a parser says of a key could quote it.
+        key = None
+    if key is None or not _fits(key, key_type):
+        raise DeviceError(
+            2,
+            "StrangeKey",
+            f"{path.name} is in the staging folder and is no {key_type} key of this run",
+            advice="find out who put it there; move the file away to have a new key made",
+        )
+    return key
+
+
+def _fits(key: PrivateKey, key_type: KeyType) -> bool:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return _RSA_BITS.get(key_type) == key.key_size
+    return key_type in _CURVES and isinstance(getattr(key, "curve", None), _CURVES[key_type])

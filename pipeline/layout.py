@@ -1,0 +1,59 @@
+"""Where the files of a run are.
+
+A device's folder is filled in ``staging/`` and gets its place in ``devices/`` by one rename when it is whole,
+so whatever stands in ``devices/`` can be handed out. The key is written once, and moves with its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["RunFolder"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run.
+
+    Attributes:
+        root: The folder, for instance ``output/demo``.
+        shard: Spread devices over ``devices/ab/`` by the first byte of the SHA-256 of their names.
+    """
+
+    root: Path
+    shard: bool = False
+
+    @property
+    def ledger(self) -> Path:
+        """The run's state."""
+        return self.root / "ledger.db"
+
+    @property
+    def lock(self) -> Path:
+        """The file that the run's one owner holds locked."""
+        return self.root / ".lock"
+
+    @property
+    def devices(self) -> Path:
+        """The folder of whole bundles."""
+        return self.root / "devices"
+
+    @property
+    def staging(self) -> Path:
+        """The folder of bundles that are not whole yet."""
+        return self.root / "staging"
+
+    def staged(self, thing_name: str) -> Path:
+        """The folder in which a device's files are gathered."""
+        return self.staging / thing_name
+
+    def bundle(self, thing_name: str) -> Path:
+        """The folder in which a device's whole bundle stands."""
+        if not self.shard:
+            return self.devices / thing_name
+        return self.devices / hashlib.sha256(thing_name.encode()).hexdigest()[:2] / thing_name

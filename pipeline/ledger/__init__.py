@@ -1,0 +1,12 @@
+"""The state of a run: which of the eight steps is durable for each device.
+
+SQLite in WAL mode, ``synchronous=FULL``. Each change names the state it starts from, so a step that is done
+twice, or out of order, is refused by the database and not by good intentions.
+"""
+
+from __future__ import annotations
+
+from pipeline.ledger.changes import Ledger
+from pipeline.ledger.reader import Entry, Reader, finished_ledger
+
+__all__ = ["Entry", "Ledger", "Reader", "finished_ledger"]

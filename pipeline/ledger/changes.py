@@ -1,0 +1,201 @@
+"""Writing a ledger: one method for each change of state, durable when it returns."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+import anyio
+import anyio.to_thread
+
+from pipeline.device import State
+from pipeline.errors import RunFolderError
+from pipeline.ledger import enrolment, schema
+from pipeline.ledger.reader import Reader
+from pipeline.ledger.writer import Writer
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pipeline.device import Certificate, Issued
+    from pipeline.errors import DeviceError
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """The ledger of a run that this process owns. Use it as an async context manager.
+
+    Every ``async`` method returns when its change is durable.
+
+    Attributes:
+        read: Reads what is durable.
+        clock_ahead: Seconds that AWS's clock is ahead of this machine's (set by the run).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.clock_ahead = 0.0
+
+    async def __aenter__(self) -> Self:
+        with schema.readable(self._path):
+            self._connection = schema.connect(self._path)
+            reading = schema.connect(self._path)
+            reading.execute("PRAGMA query_only = ON")
+        self.read = Reader(reading)
+        self._writer = Writer(self._connection)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._writer.close)
+        self.read.close()
+        # The last connection folds the log into the file and removes it: a finished run is one file.
+        self._connection.close()
+
+    async def bind(self, identity: Mapping[str, str]) -> None:
+        """Bind the run to an account, a Region, a key type, or find that it is bound to them already.
+
+        Raises:
+            RunFolderError: It is bound to something else.
+        """
+
+        def apply(connection: sqlite3.Connection) -> str | None:
+            for key, value in identity.items():
+                row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+                if row is not None and row["value"] != value:
+                    return f"{key} was {printable(row['value'])} and is now {printable(value)}"
+            connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", identity.items())
+            return None
+
+        difference = await self._writer.write(apply)
+        if difference:
+            raise RunFolderError(
+                f"the run folder {printable(str(self._path.parent))} belongs to another run: {difference}",
+                advice="give the same options as before, or choose another folder with --name",
+            )
+
+    async def remember(self, notes: Mapping[str, str]) -> None:
+        """Keep what the run used, for its reports."""
+        await self._writer.write(
+            lambda connection: connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", notes.items())
+        )
+
+    async def enrol(self, roster: Path, *, partial: bool = False) -> int:
+        """Enter a manifest's devices and return how many are new (see ``enrolment.enrol``).
+
+        Called before the first device is in work: the connection has no other user then.
+        """
+        with schema.readable(self._path):
+            return await anyio.to_thread.run_sync(
+                lambda: enrolment.enrol(self._connection, roster, partial=partial)
+            )
+
+    async def retry_failed(self) -> None:
+        """Put devices that failed back in line, at the step that failed."""
+        clear = "outcome = NULL, failed_step = NULL, error_code = NULL, error_message = NULL, error_advice = NULL"
+        await self._writer.write(
+            lambda connection: connection.execute(f"UPDATE devices SET {clear} WHERE outcome = 'failed'")
+        )
+
+    async def planned(self, seq: int, *, created: bool) -> None:
+        """Step 1 is durable: the thing exists."""
+        await self._move(seq, State.LISTED, State.PLANNED, thing_created=int(created))
+
+    async def keyed(self, seq: int, spki_sha256: str) -> None:
+        """Step 2 is durable: key and CSR are on disk."""
+        await self._move(seq, State.PLANNED, State.KEYED, spki_sha256=spki_sha256)
+
+    async def requested(self, seq: int) -> None:
+        """Step 3 is durable: a certificate may be asked for from now on. The time is AWS's, as far as we know it."""
+        at = time.time() + self.clock_ahead
+        await self._move(seq, State.KEYED, State.REQUESTED, requested_at=at)
+
+    async def refused(self, seq: int) -> None:
+        """It is certain that no certificate was issued: the request may be made again."""
+        await self._move(seq, State.REQUESTED, State.KEYED, requested_at=None)
+
+    async def issued(self, seq: int, certificate: Certificate) -> None:
+        """Step 5 is durable: the certificate passed inspection and is stored."""
+        await self._move(
+            seq,
+            State.REQUESTED,
+            State.ISSUED,
+            certificate_id=certificate.certificate_id,
+            certificate_arn=certificate.arn,
+            certificate_pem=certificate.pem,
+            not_after=certificate.not_after,
+        )
+
+    async def bundled(self, seq: int) -> None:
+        """Step 6 is durable: the bundle is on disk, and holds the certificate from now on."""
+        await self._move(seq, State.ISSUED, State.BUNDLED, certificate_pem=None)
+
+    async def linked(self, seq: int) -> None:
+        """Step 7 is durable."""
+        await self._move(seq, State.BUNDLED, State.LINKED)
+
+    async def done(self, seq: int) -> None:
+        """Step 8 is durable: the device can connect."""
+        await self._move(seq, State.LINKED, State.DONE)
+
+    async def failed(self, seq: int, error: DeviceError) -> None:
+        """A device failed at a step; what is durable of it stays."""
+        await self._write_row(
+            seq,
+            outcome="failed",
+            failed_step=error.step,
+            error_code=error.code,
+            error_message=error.message,
+            error_advice=error.advice,
+        )
+
+    async def skipped(self, seq: int, reason: DeviceError) -> None:
+        """A device is left alone, as the user asked for."""
+        await self._write_row(
+            seq, outcome="skipped", failed_step=reason.step, error_code=reason.code, error_message=reason.message
+        )
+
+    async def rejected(self, seq: int, issued: Issued, error: DeviceError) -> None:
+        """A certificate failed inspection: keep it as evidence until it is known to be removed."""
+        row = (issued.certificate_id, seq, error.code, error.message, issued.certificate_pem, _now())
+        await self._writer.write(
+            lambda connection: connection.execute(
+                "INSERT OR IGNORE INTO rejected (certificate_id, seq, code, message, certificate_pem, at) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                row,
+            )
+        )
+
+    async def removed(self, certificate_id: str) -> None:
+        """A rejected certificate is no longer on the account."""
+        await self._writer.write(
+            lambda connection: connection.execute(
+                "UPDATE rejected SET removed = 1 WHERE certificate_id = ?", (certificate_id,)
+            )
+        )
+
+    async def _move(self, seq: int, before: State, after: State, **fields: str | float | None) -> None:
+        await self._write_row(seq, before=before, state=int(after), **fields)
+
+    async def _write_row(self, seq: int, *, before: State | None = None, **fields: str | float | None) -> None:
+        names = ", ".join(f"{name} = ?" for name in fields)
+        change = f"UPDATE devices SET {names}, updated_at = ? WHERE seq = ?"
+        values: list[str | float | None] = [*fields.values(), _now(), seq]
+        if before is not None:
+            change += " AND state = ?"
+            values.append(int(before))
+
+        def apply(connection: sqlite3.Connection) -> None:
+            if connection.execute(change, values).rowcount != 1:
+                raise AssertionError(f"device {seq} is not in state {before!r}: a step was about to be done twice")
+
+        await self._writer.write(apply)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

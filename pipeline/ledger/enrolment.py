@@ -1,0 +1,107 @@
+"""A manifest's devices entered into a ledger, or found to be there already.
+
+A run folder belongs to one manifest. Rows appended to it are new devices; a row may change until its key
+exists; anything else would make the ledger say something about devices that are no longer meant, so it is
+refused with the difference named.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from pipeline.device import State
+from pipeline.errors import RunFolderError
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+__all__ = ["enrol", "is_enrolled"]
+
+_CHANGED = """
+SELECT d.seq, d.thing_name, d.state, d.description AS before, r.description AS after
+FROM devices AS d JOIN roster.roster AS r USING (folded)
+WHERE d.description <> r.description OR d.thing_name <> r.thing_name
+"""
+_GONE = (
+    "SELECT thing_name FROM devices WHERE folded NOT IN (SELECT folded FROM roster.roster) ORDER BY seq LIMIT 1"
+)
+_NEW = "FROM roster.roster AS r WHERE r.folded NOT IN (SELECT folded FROM devices)"
+
+
+def enrol(connection: sqlite3.Connection, roster: Path, *, partial: bool) -> int:
+    """Enter the devices of a manifest in one transaction, and return how many are new.
+
+    Args:
+        connection: The ledger, in autocommit mode.
+        roster: The manifest's roster (``pipeline.manifest.roster``).
+        partial: Devices that the manifest leaves out are no fault: it is the run's own ``failed.csv``.
+
+    Raises:
+        RunFolderError: The ledger belongs to another manifest.
+    """
+    connection.execute("ATTACH ? AS roster", (str(roster),))
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if not partial:
+                _refuse_gone(connection)
+            for row in connection.execute(_CHANGED).fetchall():
+                _refuse_keyed(row)
+                connection.execute(
+                    "UPDATE devices SET description = ?, thing_name = ? WHERE seq = ?",
+                    (row["after"], json.loads(row["after"])["thing_name"], row["seq"]),
+                )
+            if not partial:
+                connection.execute(
+                    "UPDATE devices SET line = r.line FROM roster.roster AS r WHERE r.folded = devices.folded"
+                )
+            entered = connection.execute(
+                f"INSERT INTO devices (thing_name, folded, line, description) "
+                f"SELECT r.thing_name, r.folded, r.line, r.description {_NEW} ORDER BY r.seq"
+            ).rowcount
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return entered
+    finally:
+        connection.execute("DETACH roster")
+
+
+def is_enrolled(connection: sqlite3.Connection, roster: Path) -> bool:
+    """Return whether a ledger holds exactly the devices of a manifest, as the manifest has them."""
+    connection.execute("ATTACH ? AS roster", (str(roster),))
+    try:
+        questions = (_CHANGED, _GONE, f"SELECT 1 {_NEW}")
+        return not any(connection.execute(question).fetchone() for question in questions)
+    finally:
+        connection.execute("DETACH roster")
+
+
+def _refuse_gone(connection: sqlite3.Connection) -> None:
+    gone = connection.execute(_GONE).fetchone()
+    if gone is not None:
+        raise RunFolderError(
+            f"the run folder belongs to another manifest: it holds {printable(gone['thing_name'])}, "
+            "which this manifest does not name",
+            advice="put the row back, or choose another folder with --name",
+        )
+
+
+def _refuse_keyed(row: sqlite3.Row) -> None:
+    if row["state"] < State.KEYED:
+        return
+    before, after = json.loads(row["before"]), json.loads(row["after"])
+    fields = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    differences = "; ".join(
+        f"{name} was {printable(str(before.get(name, 'not given')), 80)} "
+        f"and is now {printable(str(after.get(name, 'not given')), 80)}"
+        for name in fields
+    )
+    raise RunFolderError(
+        f"{printable(row['thing_name'])} has its key already, and its row has changed: {differences}",
+        advice="put the row back as it was, or choose another folder with --name",
+    )

@@ -1,0 +1,150 @@
+"""Reading a ledger: entries streamed a page at a time, and counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.device import Certificate, Device, Issued, State
+from pipeline.errors import DeviceError
+from pipeline.ledger import enrolment, schema
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["Entry", "Reader", "finished_ledger"]
+
+_PAGE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the ledger says of one device.
+
+    Attributes:
+        seq: The device's number in this ledger.
+        device: Its description.
+        state: What is durable.
+        thing_created: Whether this run made the thing.
+        spki_sha256: Its public key's hash, from KEYED on.
+        requested_at: When its certificate was asked for, seconds of the epoch, from REQUESTED on.
+        certificate: Its certificate from ISSUED on; its ``pem`` is empty once the bundle holds it.
+        outcome: ``failed``, ``skipped``, or None while it is under way or done.
+        error: What made it fail.
+    """
+
+    seq: int
+    device: Device
+    state: State
+    thing_created: bool
+    spki_sha256: str | None
+    requested_at: float | None
+    certificate: Certificate | None
+    outcome: str | None
+    error: DeviceError | None
+
+
+class Reader:
+    """Streams what a ledger holds, a page at a time."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def meta(self) -> dict[str, str]:
+        """Return what the run is bound to and what it used, by name."""
+        return {row["key"]: row["value"] for row in self._connection.execute("SELECT key, value FROM meta")}
+
+    def entries(self, condition: str = "1") -> Iterator[Entry]:
+        """Yield entries in the manifest's order, in pages, so that no statement stays open in between.
+
+        Args:
+            condition: SQL of our own that picks rows (never text from outside).
+        """
+        last = 0
+        question = f"SELECT * FROM devices WHERE seq > ? AND ({condition}) ORDER BY seq LIMIT {_PAGE}"
+        while rows := self._connection.execute(question, (last,)).fetchall():
+            yield from map(_entry, rows)
+            last = rows[-1]["seq"]
+
+    def counts(self) -> dict[State, int]:
+        """Return how many devices are in each state, failed and skipped ones included."""
+        counts = dict.fromkeys(State, 0)
+        for row in self._connection.execute("SELECT state, count(*) AS n FROM devices GROUP BY state"):
+            counts[State(row["state"])] = row["n"]
+        return counts
+
+    def outcomes(self) -> dict[str, int]:
+        """Return how many devices have failed and how many were skipped."""
+        question = "SELECT outcome, count(*) AS n FROM devices WHERE outcome IS NOT NULL GROUP BY outcome"
+        found = {row["outcome"]: row["n"] for row in self._connection.execute(question)}
+        return {"failed": found.get("failed", 0), "skipped": found.get("skipped", 0)}
+
+    def is_finished(self, roster: Path) -> bool:
+        """Return whether every device of a manifest is done or skipped, and nothing else is in the ledger."""
+        open_rows = "SELECT 1 FROM devices WHERE state < 8 AND outcome IS NOT 'skipped' LIMIT 1"
+        return self._connection.execute(open_rows).fetchone() is None and enrolment.is_enrolled(
+            self._connection, roster
+        )
+
+    def requested_at(self, seq: int) -> float:
+        """Return when a device's certificate was asked for, seconds of the epoch by AWS's clock."""
+        row = self._connection.execute("SELECT requested_at FROM devices WHERE seq = ?", (seq,)).fetchone()
+        return float(row["requested_at"])
+
+    def rejected(self) -> list[tuple[int, str, Issued]]:
+        """Return the certificates that failed inspection and may still be on the account.
+
+        Returns:
+            The device's number, its SPKI hash, and what AWS IoT had answered.
+        """
+        question = (
+            "SELECT r.seq, d.spki_sha256, r.certificate_id, r.certificate_pem "
+            "FROM rejected AS r JOIN devices AS d USING (seq) WHERE r.removed = 0 ORDER BY r.seq"
+        )
+        return [
+            (row["seq"], row["spki_sha256"] or "", Issued(row["certificate_id"], "", row["certificate_pem"]))
+            for row in self._connection.execute(question)
+        ]
+
+    def holder_of(self, certificate_id: str) -> str | None:
+        """Return the thing whose certificate has this id, or None where the ledger does not know it."""
+        question = "SELECT thing_name FROM devices WHERE certificate_id = ?"
+        row = self._connection.execute(question, (certificate_id,)).fetchone()
+        return None if row is None else str(row["thing_name"])
+
+
+def finished_ledger(path: Path) -> Reader | None:
+    """Return a reader of a ledger that nobody has open, which changes no byte, or None (``connect_finished``)."""
+    with schema.readable(path):
+        connection = schema.connect_finished(path)
+        return None if connection is None else Reader(connection)
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    certificate = None
+    if row["certificate_id"] is not None:
+        certificate = Certificate(
+            row["certificate_id"], row["certificate_arn"], row["certificate_pem"] or "", row["not_after"]
+        )
+    error = None
+    if row["error_code"] is not None:
+        error = DeviceError(
+            row["failed_step"], row["error_code"], row["error_message"], advice=row["error_advice"] or ""
+        )
+    return Entry(
+        seq=row["seq"],
+        device=Device.from_json(row["description"], row["line"]),
+        state=State(row["state"]),
+        thing_created=bool(row["thing_created"]),
+        spki_sha256=row["spki_sha256"],
+        requested_at=row["requested_at"],
+        certificate=certificate,
+        outcome=row["outcome"],
+        error=error,
+    )

@@ -1,0 +1,122 @@
+"""The tables of a ledger, and how its file is opened.
+
+``synchronous=FULL`` makes each commit wait for the disk: in WAL mode anything less may lose committed rows at a
+power cut (SQLite, "PRAGMA synchronous"). No private key is ever in here, nor anything from which one could
+be computed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+from pipeline.errors import DiskError, RunFolderError
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["FORMAT", "connect", "connect_finished", "readable"]
+
+FORMAT = 1
+"""The number of this layout, kept as SQLite's ``user_version``."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS devices (
+    seq INTEGER PRIMARY KEY,
+    thing_name TEXT NOT NULL,
+    folded TEXT NOT NULL UNIQUE,
+    line INTEGER NOT NULL,
+    description TEXT NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0,
+    thing_created INTEGER NOT NULL DEFAULT 0,
+    spki_sha256 TEXT,
+    requested_at REAL,
+    certificate_id TEXT UNIQUE,
+    certificate_arn TEXT,
+    certificate_pem TEXT,
+    not_after TEXT,
+    outcome TEXT CHECK (outcome IN ('failed', 'skipped')),
+    failed_step INTEGER,
+    error_code TEXT,
+    error_message TEXT,
+    error_advice TEXT,
+    updated_at TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS unfinished ON devices (seq) WHERE state < 8;
+CREATE INDEX IF NOT EXISTS by_key ON devices (spki_sha256) WHERE state = 3;
+
+CREATE TABLE IF NOT EXISTS rejected (
+    certificate_id TEXT NOT NULL,
+    seq INTEGER NOT NULL REFERENCES devices (seq),
+    code TEXT NOT NULL,
+    message TEXT NOT NULL,
+    certificate_pem TEXT NOT NULL,
+    removed INTEGER NOT NULL DEFAULT 0,
+    at TEXT NOT NULL,
+    PRIMARY KEY (certificate_id, seq)
+) STRICT;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a ledger for writing, making it where there is none.
+
+    The connection may be handed from thread to thread but is used by one at a time. It is in autocommit mode:
+    transactions are begun and ended by name.
+
+    Raises:
+        sqlite3.Error: The file is no ledger of this format, or the disk refused.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    path.chmod(0o600)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    # A deleted certificate's text need not linger in free pages of a file that people copy around.
+    connection.execute("PRAGMA secure_delete = FAST")
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found not in (0, FORMAT):
+        raise sqlite3.DatabaseError(f"the ledger has format {found}, this thingmill reads format {FORMAT}")
+    if found == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+    return connection
+
+
+def connect_finished(path: Path) -> sqlite3.Connection | None:
+    """Open a ledger that was closed cleanly, to read it without changing one byte on disk.
+
+    Returns:
+        A connection, or None where there is no ledger or where it was not closed cleanly: what it says may then
+        still be in its write-ahead log.
+    """
+    log = path.with_name(path.name + "-wal")
+    if not path.exists() or (log.exists() and log.stat().st_size > 0):
+        return None
+    # Immutable: neither locks nor a shared-memory file are made. Nobody writes to a ledger without a log.
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say plainly why a ledger cannot be opened."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise DiskError(
+            f"the ledger {printable(str(path))} cannot be opened: {error}",
+            advice="make room or mend the disk and its permissions, then run the same command again",
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise RunFolderError(
+            f"{printable(str(path))} is no ledger that this thingmill can read: {error}",
+            advice="choose another folder with --name, and keep this one",
+        ) from error

@@ -1,0 +1,201 @@
+"""Requests without an answer, settled by looking.
+
+CreateCertificateFromCsr may have been carried out although its answer was lost: the process was killed, the
+connection broke, a 500 came after the commit. The certificate is then on the account and nobody knows of it. It
+is found by its public key: certificates are listed newest first, back to the oldest request in doubt, and those
+that the ledger does not know are described and compared. One that is found is adopted; a second one of the same
+key is deactivated and deleted.
+
+A list may lag behind an issue by seconds. So what was not found is looked for again after a settling time, and
+only then is it taken as certain that nothing was issued. Devices in doubt wait aside and share each look, since
+every DescribeCertificate spends from a quota of ten a second.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import anyio
+
+from pipeline import failpoints
+from pipeline.aws.failures import CallError, Failure
+from pipeline.errors import DeviceError
+from pipeline.inspection import inspect, public_key_hash
+
+if TYPE_CHECKING:
+    from pipeline.aws.registry import Registry
+    from pipeline.device import Certificate, Issued
+    from pipeline.ledger import Ledger
+    from pipeline.meter import Meter
+    from pipeline.stop import Stop
+
+__all__ = ["Reconciler"]
+
+SETTLING_SECONDS = 10.0
+"""How long after the first look in vain the last one begins: several times what lists lag behind."""
+
+MARGIN_SECONDS = 120.0
+"""How much older than its request a certificate may seem: clocks within AWS differ, and its Date is in seconds."""
+
+_CERTIFICATE_ID = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """One request without an answer."""
+
+    seq: int
+    spki_sha256: str
+    requested_at: float
+    looks: int = 0
+    found: list[Issued] = field(default_factory=list)
+    over: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Reconciler:
+    """Settles doubts for a run.
+
+    Args:
+        registry: AWS IoT.
+        ledger: The run's ledger, which says what certificates are known.
+        meter: Is told what was found.
+        stop: Ends waits when the run is asked to stop.
+        settling: Seconds between the first look and the last (shortened by tests).
+    """
+
+    def __init__(
+        self, registry: Registry, ledger: Ledger, meter: Meter, stop: Stop, settling: float = SETTLING_SECONDS
+    ) -> None:
+        self._registry = registry
+        self._ledger = ledger
+        self._meter = meter
+        self._stop = stop
+        self._settling = settling
+        self._doubts: dict[int, _Doubt] = {}
+        self._looking = anyio.Lock()
+        # Public keys by certificate id, for certificates that are not this run's or not yet in its ledger.
+        self._described: dict[str, str | None] = {}
+
+    async def settle(
+        self, seq: int, spki_sha256: str, common_name: str, *, dry_run: bool = False
+    ) -> Certificate | None:
+        """Return the certificate that a request led to, or None when it is certain that there is none.
+
+        Args:
+            seq: The device, whose state is REQUESTED.
+            spki_sha256: Its public key's hash.
+            common_name: The CN that was asked for.
+            dry_run: Change nothing on the account.
+
+        Raises:
+            DeviceError: What was found fails inspection; it was removed.
+            StoppedError: The run was asked to stop; the doubt remains.
+            CallError: AWS refused for the run as a whole.
+        """
+        doubt = _Doubt(seq, spki_sha256, self._ledger.read.requested_at(seq))
+        self._doubts[seq] = doubt
+        try:
+            while not doubt.over.is_set():
+                if doubt.looks:
+                    with self._stop.interruptible():
+                        await anyio.sleep(self._settling)
+                await self._look_for(doubt)
+        finally:
+            del self._doubts[seq]
+        return await self._adopt(doubt, common_name, dry_run=dry_run)
+
+    async def remove_rejected(self, seq: int, spki_sha256: str, issued: Issued, error: DeviceError) -> bool:
+        """Take a certificate that failed inspection off the account, and return whether nothing is left of it.
+
+        The id in the answer is not trusted either: the certificate is touched only if the registry describes the
+        very PEM that was answered, or one of this device's key, and no other device of the run holds it.
+        """
+        await self._ledger.rejected(seq, issued, error)
+        return await self._remove(spki_sha256, issued)
+
+    async def remove_left_over(self) -> None:
+        """Finish what ``remove_rejected`` was stopped in, before anything else is done in a resumed run."""
+        for _, spki_sha256, issued in self._ledger.read.rejected():
+            await self._remove(spki_sha256, issued)
+
+    async def _remove(self, spki_sha256: str, issued: Issued) -> bool:
+        identity = issued.certificate_id
+        if not _CERTIFICATE_ID.fullmatch(identity) or self._ledger.read.holder_of(identity) is not None:
+            return False
+        described = await self._registry.describe_certificate(identity)
+        if described is None:
+            return False
+        same = described.certificate_pem.strip() == issued.certificate_pem.strip()
+        if not same and public_key_hash(described.certificate_pem) != spki_sha256:
+            return False
+        await self._delete(identity)
+        await self._ledger.removed(identity)
+        return True
+
+    async def _delete(self, certificate_id: str) -> None:
+        await self._registry.deactivate_certificate(certificate_id)
+        try:
+            await self._registry.delete_certificate(certificate_id)
+        except CallError as error:
+            if error.failure is not Failure.REFUSED:
+                raise
+            # It is inactive and can do nothing; something else was attached to it meanwhile.
+            self._meter.note(f"certificate {certificate_id} was set inactive but not deleted: {error.message}")
+
+    async def _look_for(self, doubt: _Doubt) -> None:
+        """Have the list looked through once more for a doubt; one pass serves all who are waiting."""
+        before = doubt.looks
+        async with self._looking:
+            if doubt.looks == before:  # nobody's pass has served this doubt while it was waiting its turn
+                await self._look()
+
+    async def _look(self) -> None:
+        doubts = {doubt.spki_sha256: doubt for doubt in self._doubts.values() if not doubt.over.is_set()}
+        oldest = min(doubt.requested_at for doubt in doubts.values()) - MARGIN_SECONDS
+        marker: str | None = None
+        while True:
+            page, marker = await self._registry.list_certificates(marker)
+            for listed in page:
+                if listed.created_at >= oldest:
+                    await self._compare(listed.certificate_id, doubts)
+            # A whole page: a list whose order is not quite the order of issue must not end the look early.
+            if marker is None or all(listed.created_at < oldest for listed in page):
+                break
+        for doubt in doubts.values():
+            doubt.looks += 1
+            if doubt.found or doubt.looks >= 2:
+                doubt.over.set()
+
+    async def _compare(self, certificate_id: str, doubts: dict[str, _Doubt]) -> None:
+        if certificate_id in self._described and self._described[certificate_id] not in doubts:
+            return
+        if self._ledger.read.holder_of(certificate_id) is not None:
+            return
+        described = await self._registry.describe_certificate(certificate_id)
+        spki = None if described is None else public_key_hash(described.certificate_pem)
+        self._described[certificate_id] = spki
+        if described is not None and spki in doubts:
+            doubts[spki].found.append(described)
+
+    async def _adopt(self, doubt: _Doubt, common_name: str, *, dry_run: bool) -> Certificate | None:
+        """Take the newest certificate that was found, and remove all others of the same key."""
+        adopted: Certificate | None = None
+        failure: DeviceError | None = None
+        for issued in doubt.found:
+            if adopted is None:
+                try:
+                    adopted = inspect(issued, doubt.spki_sha256, common_name, datetime.now(UTC))
+                    continue
+                except DeviceError as error:
+                    failure = error
+            if not dry_run:
+                await self._delete(issued.certificate_id)
+        if adopted is not None:
+            failpoints.hit("reconcile.adopt")
+        elif failure is not None and not dry_run:
+            await self._ledger.refused(doubt.seq)
+            raise failure
+        return adopted

@@ -1,0 +1,210 @@
+"""The executor that makes keys: processes of their own, so that arithmetic never holds up the event loop.
+
+A key is generated, written and forgotten inside one worker; only the receipt comes back. Cheap keys go many to
+a task and costly ones singly, so that handing tasks over stays small beside the work. A worker that dies is
+replaced and its tasks are done again: a key that it had already written is taken up as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import threading
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import connection
+from typing import TYPE_CHECKING, Self
+
+import anyio
+import anyio.to_thread
+
+from pipeline import keys
+from pipeline.errors import ThingmillError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from pipeline.device import KeyReceipt
+    from pipeline.settings import KeyType
+
+__all__ = ["KeyJob", "KeyWorkers", "process_pool"]
+
+_CHEAP_BATCH = 32
+"""Keys of elliptic curves to a task: some milliseconds of work beside some tenths for handing it over."""
+
+_MOST_REPLACEMENTS = 3
+"""Pools in a row that may break without finishing a task, before the machine is taken to be at fault."""
+
+_PR_SET_DUMPABLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class KeyJob:
+    """One key to be made, and where it stays."""
+
+    folder: Path
+    thing_name: str
+    common_name: str
+    key_type: KeyType
+
+
+def process_pool(workers: int) -> Executor:
+    """Return a pool of processes that keep what they hold to themselves.
+
+    They come from a fork server, never from a plain fork: this process has threads, and a forked copy of it
+    could inherit a lock that nobody will release.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pipeline.workers"])
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_settle)
+
+
+class KeyWorkers:
+    """Receipts for keys, made concurrently.
+
+    Args:
+        workers: How many processes make keys.
+        key_type: Decides how many keys go to a task.
+        executor: Makes the executor; ``process_pool`` unless a test knows better.
+    """
+
+    def __init__(
+        self, workers: int, key_type: KeyType, executor: Callable[[int], Executor] = process_pool
+    ) -> None:
+        self._workers = workers
+        self._make_executor = executor
+        self._executor: Executor | None = None
+        self._batch = 1 if key_type.startswith("rsa") else _CHEAP_BATCH
+        self._waiting: deque[tuple[KeyJob, asyncio.Future[KeyReceipt]]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failures_in_a_row = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many keys are asked for and not yet in work."""
+        return len(self._waiting)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        # Keys in work are finished, not killed: a worker that is just writing leaves no temporary file so.
+        with anyio.CancelScope(shield=True):
+            for task in self._tasks:
+                task.cancel()
+            if self._executor is not None:
+                await anyio.to_thread.run_sync(partial(self._executor.shutdown, cancel_futures=True))
+
+    async def receipt(self, job: KeyJob) -> KeyReceipt:
+        """Have a key made and written, and return its receipt.
+
+        Raises:
+            DeviceError: This device cannot have its key.
+            DiskError: The disk refused.
+            ThingmillError: Workers die again and again.
+        """
+        future: asyncio.Future[KeyReceipt] = asyncio.get_running_loop().create_future()
+        self._waiting.append((job, future))
+        self._fill()
+        return await future
+
+    def _fill(self) -> None:
+        """Hand over tasks while a worker could run dry, at most one waiting behind each."""
+        while self._waiting and len(self._tasks) < 2 * self._workers:
+            share = -(-len(self._waiting) // self._workers)
+            size = min(self._batch, share)
+            batch = [self._waiting.popleft() for _ in range(size)]
+            # A caller that was told to stop no longer waits for its key.
+            batch = [(job, future) for job, future in batch if not future.done()]
+            if batch:
+                task = asyncio.create_task(self._run(batch))
+                self._tasks.add(task)
+                task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._fill()
+
+    async def _run(self, batch: list[tuple[KeyJob, asyncio.Future[KeyReceipt]]]) -> None:
+        if self._executor is None:
+            self._executor = self._make_executor(self._workers)
+        executor = self._executor
+        jobs = [job for job, _ in batch]
+        try:
+            results = await asyncio.wrap_future(executor.submit(_make_keys, jobs))
+        except BrokenProcessPool:
+            self._replace(executor, batch)
+            return
+        except Exception as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        self._failures_in_a_row = 0
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, ThingmillError):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    def _replace(self, broken: Executor, batch: list[tuple[KeyJob, asyncio.Future[KeyReceipt]]]) -> None:
+        """Put the tasks of a dead worker back in line, for a new pool."""
+        if self._executor is broken:  # each task of the broken pool comes here, the first one replaces it
+            self._executor = None
+            self._failures_in_a_row += 1
+            broken.shutdown(wait=False, cancel_futures=True)
+        if self._failures_in_a_row > _MOST_REPLACEMENTS:
+            problem = ThingmillError(
+                "the processes that make keys die again and again",
+                advice="look for a lack of memory in the system's log, or try fewer with --workers",
+            )
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(problem)
+            return
+        self._waiting.extendleft(reversed(batch))
+
+
+def _make_keys(jobs: Sequence[KeyJob]) -> list[KeyReceipt | ThingmillError]:
+    """Run in a worker: one result for each job, so that one that fails takes none of the others along."""
+    results: list[KeyReceipt | ThingmillError] = []
+    for job in jobs:
+        try:
+            results.append(keys.ensure_key(job.folder, job.thing_name, job.common_name, job.key_type))
+        except ThingmillError as error:
+            results.append(error)
+    return results
+
+
+def _settle() -> None:
+    """Run in a new worker, before any key exists there."""
+    # Ctrl-C reaches every process of the terminal; only the coordinator decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        # A core limit of zero does not stop a core_pattern that is a pipe; being undumpable does (core(5)).
+        # It also keeps other processes of the same user from reading this memory (ptrace(2)).
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    """End this worker when the coordinator is gone, however it went: nobody else would."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
