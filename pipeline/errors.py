@@ -41,14 +41,16 @@ class ThingmillError(Exception):
     Args:
         message: What happened, in one sentence.
         advice: What to do about it, in one sentence, where there is something.
+        details: Lines that name each case, where there are several.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, advice: str = "") -> None:
+    def __init__(self, message: str, *, advice: str = "", details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.advice = advice
+        self.details = tuple(details)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Cross a process boundary whole: workers raise these too."""
@@ -83,6 +85,7 @@ class ManifestError(ThingmillError):
         super().__init__(
             f"the manifest has {total:,} {noun}; nothing was submitted and no key was made",
             advice="mend the lines named above and run the same command again",
+            details=[str(fault) for fault in faults],
         )
         self.faults = tuple(faults)
         self.total = total

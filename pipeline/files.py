@@ -22,7 +22,7 @@ from pipeline.errors import DiskError, RunFolderError
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = [
@@ -106,7 +106,7 @@ def fill(folder: Path, contents: Mapping[str, bytes], mode: int = PUBLIC) -> Non
     for name, data in contents.items():
         path = folder / name
         with _named(path, "write"):
-            temporary = _write_temporary(path, data, mode)
+            temporary = _write_temporary(path, (data,), mode)
             try:
                 temporary.replace(path)
             except BaseException:
@@ -114,6 +114,22 @@ def fill(folder: Path, contents: Mapping[str, bytes], mode: int = PUBLIC) -> Non
                 raise
     with _named(folder, "write"):
         sync_folder(folder)
+
+
+def replace_whole_from(path: Path, chunks: Iterable[bytes], mode: int = PUBLIC) -> None:
+    """Write a file as ``replace_whole`` does, from chunks, so that it need not fit into memory.
+
+    Raises:
+        DiskError: The disk refused; what was there before is untouched, as it is when ``chunks`` raises.
+    """
+    with _named(path, "write"):
+        temporary = _write_temporary(path, chunks, mode)
+        try:
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
 
 
 def publish_folder(staged: Path, final: Path) -> None:

@@ -59,7 +59,8 @@ class Meter:
     Attributes:
         total: Devices in the run, those of earlier runs of it included.
         at_least: How many devices have reached each state or passed it.
-        done_before: How many were done when this process began.
+        issued_before: How many certificates were recorded when this process began.
+        done_before: How many devices were done when this process began.
         failed: How many failed in this process.
         skipped: How many were left alone.
         last_failures: The latest failures, newest last.
@@ -71,6 +72,7 @@ class Meter:
 
     total: int = 0
     at_least: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
+    issued_before: int = 0
     done_before: int = 0
     failed: int = 0
     skipped: int = 0
@@ -85,6 +87,7 @@ class Meter:
         self.total = sum(counts.values())
         for state in State:
             self.at_least[state] = sum(number for other, number in counts.items() if other >= state)
+        self.issued_before = self.at_least[State.ISSUED]
         self.done_before = self.at_least[State.DONE]
         self.skipped = skipped
 

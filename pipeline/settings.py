@@ -63,6 +63,7 @@ class Settings:
         inactive: Leave certificates inactive.
         existing: What to do with things that have a certificate already.
         shard: Spread device folders over ``devices/ab/``.
+        resumes_failed: The manifest is the run's own ``failed.csv``, fed back: it names only some devices.
     """
 
     manifest: str
@@ -81,3 +82,4 @@ class Settings:
     inactive: bool = False
     existing: Existing = Existing.FAIL
     shard: bool = False
+    resumes_failed: bool = False

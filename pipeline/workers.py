@@ -146,7 +146,7 @@ class KeyWorkers:
         except BrokenProcessPool:
             self._replace(executor, batch)
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  a bug in a worker must reach whoever waits, not hang them
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)

@@ -1,7 +1,7 @@
 """How a call is made: paid from its operation's budget, tried again where that is safe.
 
-A throttle is waited out for as long as it lasts, and an answer that was lost is asked for again, with jitter. That is
-right for every operation but CreateCertificateFromCsr, where "reusing the same CSR results in a distinct
+A throttle is waited out for as long as it lasts, and an answer that was lost is asked for again, with jitter. That
+is right for every operation but CreateCertificateFromCsr, where "reusing the same CSR results in a distinct
 certificate": ``issuance`` makes its attempts one by one, with ``permit`` and ``attempt``.
 """
 

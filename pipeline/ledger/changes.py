@@ -99,7 +99,7 @@ class Ledger:
         """Put devices that failed back in line, at the step that failed."""
         clear = "outcome = NULL, failed_step = NULL, error_code = NULL, error_message = NULL, error_advice = NULL"
         await self._writer.write(
-            lambda connection: connection.execute(f"UPDATE devices SET {clear} WHERE outcome = 'failed'")
+            lambda connection: connection.execute(f"UPDATE devices SET {clear} WHERE outcome = 'failed'")  # noqa: S608  ours
         )
 
     async def planned(self, seq: int, *, created: bool) -> None:
@@ -111,7 +111,7 @@ class Ledger:
         await self._move(seq, State.PLANNED, State.KEYED, spki_sha256=spki_sha256)
 
     async def requested(self, seq: int) -> None:
-        """Step 3 is durable: a certificate may be asked for from now on. The time is AWS's, as far as we know it."""
+        """Step 3 is durable: a certificate may be asked for from now on. The time kept is AWS's."""
         at = time.time() + self.clock_ahead
         await self._move(seq, State.KEYED, State.REQUESTED, requested_at=at)
 
@@ -184,7 +184,7 @@ class Ledger:
 
     async def _write_row(self, seq: int, *, before: State | None = None, **fields: str | float | None) -> None:
         names = ", ".join(f"{name} = ?" for name in fields)
-        change = f"UPDATE devices SET {names}, updated_at = ? WHERE seq = ?"
+        change = f"UPDATE devices SET {names}, updated_at = ? WHERE seq = ?"  # noqa: S608  names are our keywords
         values: list[str | float | None] = [*fields.values(), _now(), seq]
         if before is not None:
             change += " AND state = ?"

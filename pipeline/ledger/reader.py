@@ -67,7 +67,7 @@ class Reader:
             condition: SQL of our own that picks rows (never text from outside).
         """
         last = 0
-        question = f"SELECT * FROM devices WHERE seq > ? AND ({condition}) ORDER BY seq LIMIT {_PAGE}"
+        question = f"SELECT * FROM devices WHERE seq > ? AND ({condition}) ORDER BY seq LIMIT {_PAGE}"  # noqa: S608
         while rows := self._connection.execute(question, (last,)).fetchall():
             yield from map(_entry, rows)
             last = rows[-1]["seq"]

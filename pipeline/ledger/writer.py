@@ -87,7 +87,7 @@ class Writer:
                     change.result = change.apply(connection)
                 except sqlite3.OperationalError:
                     raise
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  one caller's mistake must not undo the others' changes
                     change.error = error
             failpoints.hit("ledger.commit")
             connection.execute("COMMIT")

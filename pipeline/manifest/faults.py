@@ -1,4 +1,4 @@
-"""Faults of a manifest, each with its place."""
+"""Faults of a manifest, each with its place, and the log that keeps the first of them and counts the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.text import printable
 
-__all__ = ["Fault"]
+__all__ = ["Fault", "FaultLog", "Place"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,3 +28,43 @@ class Fault:
     def __str__(self) -> str:
         """Return ``FILE:LINE:COLUMN: reason``, safe to print."""
         return f"{printable(self.file)}:{self.line}:{self.column}: {printable(self.reason)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a cell of a manifest begins; line and column count from 1, columns in characters."""
+
+    file: str
+    line: int
+    column: int
+
+    def fault(self, reason: str) -> Fault:
+        """Return the fault that something is wrong here."""
+        return Fault(self.line, self.column, self.file, reason)
+
+
+class FaultLog:
+    """Keeps the first faults in order of their place and counts all, in memory that does not grow.
+
+    Faults may arrive in any order: a duplicate is found a batch of rows after its line was read.
+
+    Attributes:
+        total: How many faults were added, those that are no longer kept included.
+    """
+
+    KEPT = 100
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._kept: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Count a fault, and keep it while it is among the first."""
+        self.total += 1
+        self._kept.append(fault)
+        if len(self._kept) >= 10 * self.KEPT:
+            self._kept = self.first()
+
+    def first(self) -> list[Fault]:
+        """Return the first ``KEPT`` faults in order of their place."""
+        return sorted(self._kept)[: self.KEPT]

@@ -1,0 +1,116 @@
+"""The application object, what all commands share, and how an error is shown."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, ParamSpec
+
+import typer
+
+from pipeline import __version__
+from pipeline.errors import InterruptedRunError, ThingmillError, UsageError
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["app", "command", "find_run", "main", "run_async"]
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="thingmill",
+    help="Put thousands of devices on AWS IoT Core, each with exactly one certificate.",
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback that prints local variables could print a key.
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    from pipeline.cli import commands, run  # noqa: F401, PLC0415  importing them registers the commands
+
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(InterruptedRunError.exit_code)
+    sys.exit(0)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        typer.echo(f"thingmill {__version__}")
+        raise typer.Exit
+
+
+def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Register a command, whose ``ThingmillError`` becomes a sentence on stderr and an exit code."""
+
+    def register(function: Callable[P, None]) -> Callable[P, None]:
+        @functools.wraps(function)
+        def shown(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                function(*args, **kwargs)
+            except ThingmillError as error:
+                show(error)
+                raise typer.Exit(error.exit_code) from None
+
+        app.command(name)(shown)
+        return function
+
+    return register
+
+
+def run_async(function: Callable[[], Awaitable[None]]) -> None:
+    """Run a coroutine function to its end; an error out of a task group is raised as itself."""
+    import anyio
+
+    try:
+        anyio.run(function)
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = _telling(error)
+        raise error from None
+
+
+def _telling(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the one error of a group that says most: ours before any other."""
+    ours = group.subgroup(ThingmillError)
+    return (ours or group).exceptions[0]
+
+
+def show(error: ThingmillError) -> None:
+    """Say on stderr what happened and what to do about it."""
+    for line in error.details:
+        typer.echo(line, err=True)
+    hidden = getattr(error, "total", 0) - len(error.details)
+    if hidden > 0:
+        typer.echo(f"… and {hidden:,} more", err=True)
+    typer.echo(f"thingmill: {error.message}", err=True)
+    if error.advice:
+        typer.echo(f"           {error.advice}", err=True)
+
+
+def find_run(run: str, output: Path) -> Path:
+    """Return the folder of a run that is named by its path, or by its name in the output folder.
+
+    Raises:
+        UsageError: There is no such run.
+    """
+    for folder in (Path(run), output / run):
+        if (folder / "ledger.db").is_file():
+            return folder
+    raise UsageError(
+        f"there is no run {printable(run)}",
+        advice=f"give a run's folder, or its name in {printable(str(output))} (see --output)",
+    )

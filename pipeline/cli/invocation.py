@@ -1,0 +1,134 @@
+"""One invocation of ``thingmill run``, once its manifest is known to be good: look, ask, provision, conclude."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline import report
+from pipeline.cli.app import run_async, show
+from pipeline.errors import ThingmillError, UsageError
+from pipeline.layout import RunFolder
+from pipeline.ledger import finished_ledger
+from pipeline.local import embedded
+from pipeline.meter import Meter
+from pipeline.progress import display, final_table, print_summary
+from pipeline.run import Run, binding
+
+if TYPE_CHECKING:
+    from pipeline.local import Embedded
+    from pipeline.manifest import Roster
+    from pipeline.preflight import Account
+    from pipeline.progress import Kind
+    from pipeline.settings import Settings
+
+__all__ = ["Invocation"]
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What was asked for, and how to show it."""
+
+    settings: Settings
+    roster: Roster
+    kind: Kind
+    _meter: Meter = field(default_factory=Meter)
+    _summary: report.Summary | None = None
+
+    def look(self) -> None:
+        """Look at the account and say what would be done; make nothing."""
+        account = self._account()
+        devices = len(self.roster)
+        typer.echo(f"account {account.identity.account} as {account.identity.arn}")
+        typer.echo(f"devices connect to {account.endpoint.host}:{account.endpoint.port}")
+        for kind, names in account.missing.items():
+            if names:
+                typer.echo(f"would make the {kind}{'s' if len(names) > 1 else ''} {', '.join(names)}")
+        typer.echo(f"would provision {devices:,} {'device' if devices == 1 else 'devices'} in {self._folder.root}")
+
+    def ask(self) -> None:
+        """Ask a person at a terminal before the first certificate of a new run.
+
+        Raises:
+            UsageError: The answer was no.
+        """
+        if self._folder.ledger.exists() or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return
+        self.look()
+        if not typer.confirm("Go on?", default=False, err=True):
+            raise UsageError("nothing was done", advice="give --yes to go on without being asked")
+
+    def provision(self) -> int:
+        """Provision the devices, show what became of them, and return the exit code."""
+        problem: ThingmillError | None = None
+        if not self._is_finished():
+            try:
+                run_async(self._run)
+            except ThingmillError as error:
+                problem = error
+        if self._summary is not None:
+            self._conclude(self._summary)
+        if problem is not None:
+            show(problem)
+            return problem.exit_code
+        return 1 if self._summary is not None and self._summary.outcomes["failed"] else 0
+
+    @property
+    def _folder(self) -> RunFolder:
+        return RunFolder(self.settings.run_folder, self.settings.shard)
+
+    def _is_finished(self) -> bool:
+        """Whether nothing is left to do. Finding that out makes no call and changes no byte."""
+        reader = finished_ledger(self._folder.ledger)
+        if reader is None:
+            return False
+        try:
+            meta = reader.meta()
+            same = all(meta.get(name) == value for name, value in binding(self.settings).items())
+            if not same or not reader.is_finished(self.roster.path):
+                return False
+            self._summary = report.summarise(reader, self._folder, report.Usage.recall(meta))
+            return True
+        finally:
+            reader.close()
+
+    async def _run(self) -> None:
+        async with AsyncExitStack() as stack:
+            aws = await self._embedded(stack)
+            shown = display(self._meter, kind=self.kind, stdout=sys.stdout, stderr=sys.stderr)
+            await stack.enter_async_context(shown)
+            run = Run(self.settings, self.roster, self._meter, aws)
+            try:
+                await run.execute()
+            finally:
+                self._summary = run.summary
+
+    def _account(self) -> Account:
+        found: list[Account] = []
+
+        async def look() -> None:
+            async with AsyncExitStack() as stack:
+                aws = await self._embedded(stack)
+                found.append(await Run(self.settings, self.roster, self._meter, aws).look())
+
+        run_async(look)
+        return found[0]
+
+    async def _embedded(self, stack: AsyncExitStack) -> Embedded | None:
+        if not self.settings.local:
+            return None
+        parent = self.settings.run_folder.parent
+        parent.mkdir(parents=True, exist_ok=True)
+        return await stack.enter_async_context(embedded(parent / ".local"))
+
+    def _conclude(self, summary: report.Summary) -> None:
+        if self.kind == "json":
+            print_summary(summary, sys.stdout)
+        elif self.kind == "auto":
+            command = shlex.join(["thingmill", *sys.argv[1:]])
+            final_table(summary, stream=sys.stdout, resume=None if summary.is_finished else command)

@@ -1,0 +1,127 @@
+"""What ``thingmill run`` is told: the command line before a manifest's ``[run]`` table before the defaults."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import UsageError
+from pipeline.settings import Defaults, Existing, KeyType, Settings
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["resolve"]
+
+_POLICY_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
+_POLICY_CHARACTERS = 2048
+"""The longest policy document, white space not counted (AWS General Reference, AWS IoT Core limits)."""
+
+
+def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -> Settings:
+    """Return the settings of a run.
+
+    Args:
+        manifest: The manifest's path, or ``-``.
+        given: Options of the command line; None and empty ones were not given.
+        table: The manifest's ``[run]`` table, checked.
+
+    Raises:
+        UsageError: The options do not go together, or a policy file cannot be used.
+    """
+    told = dict(table) | {name: value for name, value in given.items() if value not in (None, [], False)}
+    policy, document = _policy(told.get("policy"))
+    if told.get("local") and told.get("endpoint_url"):
+        raise UsageError("--local and --endpoint-url exclude each other", advice="give one of them")
+    quotas = told.get("quota", {})
+    fed_back = _is_fed_back(manifest, told)
+    return Settings(
+        manifest=manifest,
+        run_folder=Path(manifest).parent if fed_back else _run_folder(manifest, told),
+        resumes_failed=fed_back,
+        profile=told.get("profile"),
+        region=told.get("region"),
+        endpoint_url=told.get("endpoint_url"),
+        local=bool(told.get("local", False)),
+        key_type=KeyType(told.get("key", KeyType.RSA_4096)),
+        workers=_workers(told.get("workers")),
+        rate=told.get("rate"),
+        quotas=_named_quotas(quotas if isinstance(quotas, dict) else _quota_options(quotas)),
+        defaults=Defaults(
+            thing_type=told.get("thing_type"),
+            groups=tuple(dict.fromkeys(told.get("group", ()))),
+            billing_group=told.get("billing_group"),
+            policy=policy,
+        ),
+        policy_document=document,
+        create_missing=bool(told.get("create_missing", False)),
+        inactive=bool(told.get("inactive", False)),
+        existing=Existing(told.get("existing", Existing.FAIL)),
+        shard=bool(told.get("shard", False)),
+    )
+
+
+def _is_fed_back(manifest: str, told: Mapping[str, Any]) -> bool:
+    """Whether a manifest is the list of a run's own failures: that run goes on, so nothing is issued twice."""
+    path = Path(manifest)
+    is_list = path.name in ("failed.csv", "failed.jsonl")
+    return is_list and (path.parent / "ledger.db").is_file() and not told.get("name")
+
+
+def _run_folder(manifest: str, told: Mapping[str, Any]) -> Path:
+    name = told.get("name") or ("stdin" if manifest == "-" else Path(manifest).stem)
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", name):
+        raise UsageError(
+            f"{printable(name)} cannot name a run",
+            advice="give --name 1 to 128 of a-z A-Z 0-9 . _ - that begin with a letter or digit",
+        )
+    return Path(told.get("output") or "output") / name
+
+
+def _policy(policy: str | None) -> tuple[str | None, str | None]:
+    """Return a policy's name and, when a file was given, its document."""
+    if policy is None:
+        return None, None
+    if not policy.endswith(".json"):
+        return policy, None
+    path = Path(policy)
+    if not _POLICY_NAME.fullmatch(path.stem):
+        raise UsageError(
+            f"the policy file {printable(path.name)} cannot name a policy",
+            advice="a policy is named after its file: 1 to 128 of a-z A-Z 0-9 _ + = , . @ -",
+        )
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"the policy file {printable(policy)} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"the policy file {printable(policy)} is no JSON: {printable(str(error))}") from error
+    text = json.dumps(document, separators=(",", ":"))
+    if len(re.sub(r"\s", "", text)) > _POLICY_CHARACTERS:
+        raise UsageError(
+            f"the policy in {printable(policy)} has more than {_POLICY_CHARACTERS:,} characters",
+            advice="AWS IoT takes no longer ones; use policy variables and wildcards",
+        )
+    return path.stem, text
+
+
+def _workers(workers: str | None) -> int:
+    if workers is None:
+        return os.cpu_count() or 1
+    if not workers.isascii() or not workers.isdigit() or not 0 < int(workers) <= 1024:
+        raise UsageError(f"--workers {printable(workers)}: give a number of processes from 1 to 1024")
+    return int(workers)
+
+
+def _quota_options(options: list[str]) -> dict[str, float]:
+    from pipeline.aws import quotas
+
+    return dict(quotas.parse(option) for option in options)
+
+
+def _named_quotas(table: Mapping[str, float]) -> dict[str, float]:
+    return _quota_options([f"{name}={rate}" for name, rate in table.items()])

@@ -1,0 +1,153 @@
+"""Where a thing belongs: its type, groups, billing group and policy, from a row's cells or the run's defaults.
+
+A fleet has few combinations of the four, so each combination is checked, and written as JSON, once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.manifest.columns import Field
+from pipeline.manifest.faults import Place
+from pipeline.manifest.names import BILLING_GROUP, POLICY, THING_GROUP, THING_TYPE, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from pipeline.manifest.names import Rule
+    from pipeline.manifest.rows import Cell, ManifestRow
+    from pipeline.settings import Defaults
+
+__all__ = ["Assigner", "Assignment", "Note", "default_fault"]
+
+_GROUP_LIMIT = 10  # thing groups that one thing can belong to (AWS General Reference, AWS IoT Core quotas)
+_ATTRIBUTES_WITH_TYPE = 50
+_ATTRIBUTES_WITHOUT_TYPE = 3
+_KEPT = 1024  # combinations; a hostile manifest has a new one in every row
+
+Note = Callable[[Field, str, Place | None], None]
+"""Told each name in use: what it names, the name, and where a row gives it (None: the run's defaults do)."""
+
+_RULES: dict[Field, Rule] = {
+    Field.THING_TYPE: THING_TYPE,
+    Field.BILLING_GROUP: BILLING_GROUP,
+    Field.POLICY: POLICY,
+}
+
+
+class Assignment(NamedTuple):
+    """One combination, checked, as pieces of a device's canonical JSON (``Device.to_json``).
+
+    Attributes:
+        has_type: Whether there is a thing type.
+        attribute_limit: Attributes that a thing can have then (AWS IoT: 3 without a type, 50 with one).
+        before_common_name: The members that sort between ``attributes`` and ``common_name``.
+        before_thing_name: Those between ``csr`` and ``thing_name``.
+        after_thing_name: Those after ``thing_name``.
+    """
+
+    has_type: bool
+    attribute_limit: int
+    before_common_name: str
+    before_thing_name: str
+    after_thing_name: str
+
+
+class Assigner:
+    """Hands out the assignment of each row.
+
+    Args:
+        defaults: What a row gets where its cell is empty or its column is not there.
+        note: Told the names in use.
+    """
+
+    def __init__(self, defaults: Defaults, note: Note) -> None:
+        self._defaults = defaults
+        self._note = note
+        self._known: dict[Hashable, Assignment] = {}
+
+    def of(self, row: ManifestRow) -> Assignment | None:
+        """Return a row's assignment, or None after a fault."""
+        layout = row.layout
+        key = (layout.assigned, layout.assigned_cells(row.values))
+        assignment = self._known.get(key)
+        if assignment is None:
+            assignment = self._checked(row)
+            if assignment is not None:
+                if len(self._known) >= _KEPT:
+                    self._known.clear()
+                self._known[key] = assignment
+        return assignment
+
+    def _checked(self, row: ManifestRow) -> Assignment | None:
+        total = row.reader.source.log.total
+        columns = dict(row.layout.assigned)
+        names = {field: self._name(row, field, columns.get(field)) for field in _RULES}
+        groups = self._groups(row, columns.get(Field.THING_GROUPS))
+        if row.reader.source.log.total > total:
+            return None
+        thing_type, policy = names[Field.THING_TYPE], names[Field.POLICY]
+        return Assignment(
+            has_type=thing_type is not None,
+            attribute_limit=_ATTRIBUTES_WITHOUT_TYPE if thing_type is None else _ATTRIBUTES_WITH_TYPE,
+            before_common_name=_member("billing_group", names[Field.BILLING_GROUP]),
+            before_thing_name=_member("groups", groups) + _member("policy", policy),
+            after_thing_name=f',"thing_type":{json.dumps(thing_type)}' if thing_type else "",
+        )
+
+    def _name(self, row: ManifestRow, field: Field, column: int | None) -> str | None:
+        cell = row.values[column] if column is not None else ""
+        if column is None or not isinstance(cell, str) or not cell:
+            default: str | None = getattr(self._defaults, field)
+            if default is not None:
+                self._note(field, default, None)
+            return default
+        if not _RULES[field].holds(cell):
+            row.fault(column, _RULES[field].fault(cell))
+            return None
+        self._note(field, cell, row.place(column))
+        return cell
+
+    def _groups(self, row: ManifestRow, column: int | None) -> tuple[str, ...]:
+        groups = _split(row.values[column]) if column is not None else ()
+        if column is None or not groups:
+            for group in self._defaults.groups:
+                self._note(Field.THING_GROUPS, group, None)
+            return self._defaults.groups
+        for reason in _group_faults(groups):
+            row.fault(column, reason)
+        for group in groups:
+            self._note(Field.THING_GROUPS, group, row.place(column))
+        return groups
+
+
+def default_fault(defaults: Defaults) -> str | None:
+    """Return what is wrong with the run's own names, or None."""
+    for field, rule in _RULES.items():
+        name: str | None = getattr(defaults, field)
+        if name is not None and not rule.holds(name):
+            return rule.fault(name)
+    return next(iter(_group_faults(defaults.groups)), None)
+
+
+def _split(cell: Cell) -> tuple[str, ...]:
+    """Return the groups that a cell lists; those of a JSON or TOML list are taken as they are."""
+    if isinstance(cell, tuple):
+        return cell
+    return tuple(group for part in cell.split(";") if (group := part.strip(" ")))
+
+
+def _group_faults(groups: tuple[str, ...]) -> list[str]:
+    reasons = [THING_GROUP.fault(group) for group in groups if not THING_GROUP.holds(group)]
+    repeated = [group for index, group in enumerate(groups) if group in groups[:index]]
+    reasons += [f"group {quoted(group)} is named twice" for group in dict.fromkeys(repeated)]
+    if len(groups) > _GROUP_LIMIT:
+        reasons.append(f"the row names {len(groups)} groups; a thing belongs to at most {_GROUP_LIMIT}")
+    return reasons
+
+
+def _member(name: str, value: str | tuple[str, ...] | None) -> str:
+    """Return one member of a JSON object and the comma after it, or nothing for a value that is not there."""
+    return f'"{name}":{json.dumps(value, separators=(",", ":"))},' if value else ""

@@ -1,0 +1,169 @@
+"""What the columns of a manifest mean: the table of aliases, and a header turned into a layout.
+
+Headers match without regard to case, ``_``, ``-`` and spaces. What is no field is a thing attribute, under the
+name as it was written.
+
+>>> layout_of(("ThingName", "hw-rev")).attributes
+(AttributeColumn(column=1, name='hw-rev', head='"hw-rev":"'),)
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.manifest.names import ATTRIBUTE_NAME, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["ALIASES", "AttributeColumn", "Field", "Layout", "field_of", "layout_of", "normalised"]
+
+
+class Field(enum.StrEnum):
+    """The fields of a manifest row that are no attributes."""
+
+    THING_NAME = "thing_name"
+    THING_TYPE = "thing_type"
+    THING_GROUPS = "thing_groups"
+    BILLING_GROUP = "billing_group"
+    POLICY = "policy"
+    COMMON_NAME = "common_name"
+    CSR = "csr"
+
+
+ALIASES: dict[Field, tuple[str, ...]] = {
+    Field.THING_NAME: (
+        "thing_name", "ThingName", "thing", "name", "node_id", "device_id", "identifier", "id", "mac",
+    ),
+    Field.THING_TYPE: ("thing_type", "ThingTypeName"),
+    Field.THING_GROUPS: ("thing_groups", "thing_group", "groups", "group"),
+    Field.BILLING_GROUP: ("billing_group",),
+    Field.POLICY: ("policy", "policy_name"),
+    Field.COMMON_NAME: ("common_name", "cn"),
+    Field.CSR: ("csr",),
+}  # fmt: skip
+
+# The fields that say where a thing belongs: a fleet has few combinations of them, so each is checked once.
+_ASSIGNED = (Field.THING_TYPE, Field.THING_GROUPS, Field.BILLING_GROUP, Field.POLICY)
+
+_IGNORED = str.maketrans("", "", "_- ")
+
+
+def normalised(header: str) -> str:
+    """Return a header as it is compared: without case, ``_``, ``-`` and spaces."""
+    return header.translate(_IGNORED).casefold()
+
+
+_FIELDS = {normalised(alias): field for field, aliases in ALIASES.items() for alias in aliases}
+
+
+def field_of(header: str) -> Field | None:
+    """Return the field that a header means, or None where it names an attribute."""
+    return _FIELDS.get(normalised(header))
+
+
+class AttributeColumn(NamedTuple):
+    """A column that holds a thing attribute.
+
+    Attributes:
+        column: Where it is, from 0.
+        name: The attribute's name, checked.
+        head: How the attribute begins in a device's JSON; the alphabet of names needs no escapes.
+    """
+
+    column: int
+    name: str
+    head: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Which column of a row means what. Columns are indices into the row's values, from 0.
+
+    Attributes:
+        names: Every header as it was written.
+        thing_name: The column of the thing name, or None (then the header has that problem).
+        common_name: The column of the common name, or None.
+        csr: The column of the CSR, or None.
+        assigned: Those of thing type, groups, billing group and policy that have a column, with the column.
+        assigned_cells: Takes a row's values, returns the cells of ``assigned`` as something hashable.
+        attributes: The attribute columns, sorted by attribute name.
+        problems: What is wrong with the header itself: column and reason.
+    """
+
+    names: tuple[str, ...]
+    thing_name: int | None
+    common_name: int | None
+    csr: int | None
+    assigned: tuple[tuple[Field, int], ...]
+    assigned_cells: Callable[[Sequence[Any]], Any]
+    attributes: tuple[AttributeColumn, ...]
+    problems: tuple[tuple[int, str], ...]
+
+
+def layout_of(names: Sequence[str], attributes: Sequence[str] = ()) -> Layout:
+    """Work out what the columns mean, and what is wrong with their names.
+
+    Args:
+        names: Headers, or the keys of a JSON object or TOML table.
+        attributes: Keys that are attributes whatever their name (a nested ``attributes`` object); their
+            columns follow those of ``names``.
+    """
+    fields: dict[Field, int] = {}
+    found: dict[str, AttributeColumn] = {}
+    problems: list[tuple[int, str]] = []
+    everything = (*names, *attributes)
+    for index, name in enumerate(everything):
+        field = field_of(name) if index < len(names) else None
+        if not normalised(name) and not name.strip():
+            problems.append((index, f"column {index + 1} has no name"))
+        elif field is not None:
+            if field in fields:
+                problems.append((index, _same_field(everything[fields[field]], name, field)))
+            else:
+                fields[field] = index
+        elif not ATTRIBUTE_NAME.holds(name):
+            problems.append((index, ATTRIBUTE_NAME.fault(name)))
+        elif (other := found.get(normalised(name))) is not None:
+            problems.append((index, _same_attribute(other.name, name)))
+        else:
+            found[normalised(name)] = AttributeColumn(index, name, f'"{name}":"')
+    if Field.THING_NAME not in fields:
+        problems.append((0, f"no column is the thing name; call it one of {', '.join(_NAME_ALIASES)}"))
+    assigned = tuple((field, fields[field]) for field in _ASSIGNED if field in fields)
+    columns = [index for _, index in assigned]
+    return Layout(
+        names=everything,
+        thing_name=fields.get(Field.THING_NAME),
+        common_name=fields.get(Field.COMMON_NAME),
+        csr=fields.get(Field.CSR),
+        assigned=assigned,
+        assigned_cells=itemgetter(*columns) if columns else _no_cells,
+        attributes=tuple(sorted(found.values(), key=lambda column: column.name)),
+        problems=tuple(problems),
+    )
+
+
+_NAME_ALIASES = ALIASES[Field.THING_NAME]
+
+
+def _no_cells(_: Sequence[object]) -> tuple[()]:
+    return ()
+
+
+def _same_field(first: str, second: str, field: Field) -> str:
+    if first == second:
+        return f"column {quoted(second)} is there twice"
+    return f"columns {quoted(first)} and {quoted(second)} both mean {field}; keep or rename one of them"
+
+
+def _same_attribute(first: str, second: str) -> str:
+    if first == second:
+        return f"column {quoted(second)} is there twice"
+    return (
+        f"columns {quoted(first)} and {quoted(second)} differ only by case, '_', '-' or spaces; "
+        "keep or rename one of them"
+    )

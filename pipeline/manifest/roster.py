@@ -1,0 +1,200 @@
+"""The devices of one manifest in a scratch database, so that a million of them take no memory.
+
+::
+
+    roster (seq, thing_name, folded UNIQUE, spki UNIQUE, line, description)    a row for each device
+    names  (kind, name, file, line, column)                                    types, groups, … and their first use
+
+The file is private (0600 in a 0700 folder) and goes with the roster. It holds names and CSRs, never a key. A
+ledger can ATTACH it by its ``path``.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from pipeline.device import Device
+from pipeline.errors import DiskError
+from pipeline.manifest.columns import Field
+from pipeline.manifest.faults import Place
+from pipeline.manifest.names import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from pipeline.manifest.rows import ManifestRow
+    from pipeline.manifest.rules import Entry
+
+__all__ = ["Roster"]
+
+_SCHEMA = """
+CREATE TABLE roster (
+    seq INTEGER PRIMARY KEY,
+    thing_name TEXT NOT NULL,
+    folded TEXT UNIQUE,
+    spki TEXT,
+    line INTEGER NOT NULL,
+    description TEXT NOT NULL
+);
+CREATE UNIQUE INDEX roster_spki ON roster (spki) WHERE spki IS NOT NULL;
+CREATE TABLE names (
+    kind TEXT, name TEXT, file TEXT, line INTEGER, column INTEGER,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+"""
+# A scratch file needs no crash safety; 16 MiB of pages keep the index of names in memory up to about 400,000.
+_PRAGMAS = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -16384;
+PRAGMA temp_store = MEMORY;
+"""
+_INSERT = (
+    "INSERT OR IGNORE INTO roster (seq, thing_name, folded, spki, line, description) VALUES (?, ?, ?, ?, ?, ?)"
+)
+_BATCH = 1000
+_NOTED = 2000
+
+
+class Roster:
+    """The devices of one manifest, in its order. A context manager that deletes its file.
+
+    Attributes:
+        path: The database, for ``ATTACH``.
+    """
+
+    def __init__(self) -> None:
+        with _disk_errors():
+            self._folder = tempfile.TemporaryDirectory(prefix="thingmill-")
+            self.path = Path(self._folder.name) / "roster.db"
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._seq = 0
+        self._batch: list[tuple[int, str, str | None, str | None, int, str]] = []
+        self._rows: list[ManifestRow] = []
+        self._noted: set[tuple[Field, str]] = set()
+        with _disk_errors():
+            self._connection.executescript(_PRAGMAS + _SCHEMA)
+            self._connection.execute("BEGIN")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete the database. Closing twice is no error."""
+        self._connection.close()
+        self._folder.cleanup()
+
+    def __len__(self) -> int:
+        """Return the number of devices."""
+        count: int = self._connection.execute("SELECT count(*) FROM roster").fetchone()[0]
+        return count
+
+    def devices(self) -> Iterator[Device]:
+        """Yield the devices in the manifest's order, as a stream."""
+        for line, description in self._connection.execute("SELECT line, description FROM roster ORDER BY seq"):
+            yield Device.from_json(description, line)
+
+    def thing_types(self) -> dict[str, Place | None]:
+        """Return the thing types in use, with the place of their first use (None: the run's default)."""
+        return self._names(Field.THING_TYPE)
+
+    def groups(self) -> dict[str, Place | None]:
+        """Return the thing groups in use, with the place of their first use (None: the run's default)."""
+        return self._names(Field.THING_GROUPS)
+
+    def billing_groups(self) -> dict[str, Place | None]:
+        """Return the billing groups in use, with the place of their first use (None: the run's default)."""
+        return self._names(Field.BILLING_GROUP)
+
+    def policies(self) -> dict[str, Place | None]:
+        """Return the policies in use, with the place of their first use (None: the run's default)."""
+        return self._names(Field.POLICY)
+
+    def add(self, entry: Entry, row: ManifestRow) -> None:
+        """Enter a device. A duplicate is logged as a fault of its row, at the latest in ``seal``."""
+        self._seq += 1
+        self._batch.append((self._seq, *entry))
+        self._rows.append(row)
+        if len(self._batch) >= _BATCH:
+            self._flush()
+
+    def note(self, kind: Field, name: str, place: Place | None) -> None:
+        """Remember a name's first use."""
+        if (kind, name) in self._noted:
+            return
+        if len(self._noted) >= _NOTED:
+            self._noted.clear()
+        self._noted.add((kind, name))
+        where = (None, None, None) if place is None else (place.file, place.line, place.column)
+        with _disk_errors():
+            self._connection.execute("INSERT OR IGNORE INTO names VALUES (?, ?, ?, ?, ?)", (kind, name, *where))
+
+    def seal(self) -> None:
+        """Enter what is left; the devices can be read from here on, by other connections too."""
+        self._flush()
+        with _disk_errors():
+            self._connection.execute("COMMIT")
+
+    def _names(self, kind: Field) -> dict[str, Place | None]:
+        rows = self._connection.execute(
+            "SELECT name, file, line, column FROM names WHERE kind = ? ORDER BY line, column, name", (kind,)
+        )
+        return {name: None if file is None else Place(file, line, column) for name, file, line, column in rows}
+
+    def _flush(self) -> None:
+        """Enter the batch; look for duplicates only where fewer rows went in than came."""
+        batch, rows = self._batch, self._rows
+        self._batch, self._rows = [], []
+        with _disk_errors():
+            if self._connection.executemany(_INSERT, batch).rowcount < len(batch):
+                for values, row in zip(batch, rows, strict=True):
+                    self._explain(values, row)
+
+    def _explain(self, values: tuple[int, str, str | None, str | None, int, str], row: ManifestRow) -> None:
+        """Log why a row did not go in, if it did not, and enter what is new of it for those that follow."""
+        seq, name, folded, spki, line, description = values
+        find = self._connection.execute
+        if find("SELECT 1 FROM roster WHERE seq = ?", (seq,)).fetchone():
+            return
+        same_name = find("SELECT thing_name, line FROM roster WHERE folded = ?", (folded,)).fetchone()
+        same_key = find("SELECT thing_name, line FROM roster WHERE spki = ?", (spki,)).fetchone()
+        if same_name:
+            row.fault(row.layout.thing_name or 0, _same_name(name, *same_name))
+        if same_key:
+            first, first_line = same_key
+            reason = f"the CSR has the key of {quoted(first)} on line {first_line}; each device needs its own"
+            row.fault(row.layout.csr or 0, reason)
+        entered = (seq, name, None if same_name else folded, None if same_key else spki, line, description)
+        find(_INSERT, entered)
+
+
+def _same_name(name: str, first: str, line: int) -> str:
+    if name == first:
+        return f"thing name {quoted(name)} is on line {line} already"
+    return (
+        f"thing name {quoted(name)} differs from {quoted(first)} on line {line} only by case, and would share "
+        "its folder on some disks"
+    )
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        raise DiskError(
+            f"the scratch database of the manifest cannot be written: {error}",
+            advice=f"free space in {tempfile.gettempdir()}, or set TMPDIR to a folder that has some",
+        ) from error

@@ -1,0 +1,139 @@
+"""A TOML file cut at its ``[[thing]]`` headers, so that a long one is parsed table by table, each with its line.
+
+``tomllib`` wants a whole document and tells no positions. Each ``[[thing]]`` with what is under it is a document
+of its own too, so it is parsed alone, and where a key stands is looked up in its few lines of text.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.manifest.lines import RECORD_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.manifest.lines import Lines
+
+__all__ = ["Table", "TableError", "parse_table", "tables"]
+
+_THING = re.compile(r"""[ \t]*\[\[[ \t]*(?:thing|"thing"|'thing')[ \t]*\]\]""")
+_TOKEN = re.compile(r'"""|\'\'\'|"(?:[^"\\]|\\.)*"|\'[^\']*\'|#.*')
+_CLOSING = {'"""': re.compile(r'(?:[^"\\]|\\.|"(?!""))*"""'), "'''": re.compile(r"(?:[^']|'(?!''))*'''")}
+_AT = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+class TableError(ValueError):
+    """A table that is not TOML, with line and column in the file."""
+
+    def __init__(self, line: int, column: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.column = column
+
+
+class Table(NamedTuple):
+    """A piece of the file: what comes before the first ``[[thing]]``, or one of them.
+
+    Attributes:
+        line: The line it begins on, from 1.
+        text: Its lines.
+        is_thing: Whether it begins with ``[[thing]]``.
+    """
+
+    line: int
+    text: str
+    is_thing: bool
+
+    def position(self, key: str, header: str | None = None) -> tuple[int, int]:
+        """Return line and column at which the value of a key begins, or where the table does.
+
+        A look-up by pattern: ``key = value`` on a line of its own, dotted, or in an inline table.
+
+        Args:
+            key: The key as it was parsed.
+            header: The table that the key is in, where that is another than the piece's own.
+        """
+        start = 0
+        if header is not None:
+            found = re.search(
+                rf"^[ \t]*\[[ \t]*[\w.\"' -]*\b{re.escape(header)}[\"']?[ \t]*\]", self.text, re.MULTILINE
+            )
+            start = 0 if found is None else found.end()
+        name = "|".join(re.escape(spelled) for spelled in (f'"{key}"', f"'{key}'", key))
+        pattern = re.compile(rf"(?:^|[{{,.])[ \t]*(?:{name})[ \t]*=[ \t]*", re.MULTILINE)
+        match = pattern.search(self.text, start) or pattern.search(self.text)
+        if match is None:
+            indent = len(self.text) - len(self.text.lstrip())
+            return _position(self.line, self.text, indent if indent < len(self.text) else 0)
+        return _position(self.line, self.text, match.end())
+
+
+def tables(lines: Lines) -> Iterator[Table]:
+    """Cut a file into pieces. Pieces with damaged lines are left out: those lines are faults already.
+
+    Raises:
+        TableError: A piece is longer than any can need, or a string of several lines is never closed; what
+            follows cannot be told apart then.
+    """
+    taken: list[str] = []
+    first, length, quote = 1, 0, ""
+    is_thing, is_whole = False, True
+    for line in lines:
+        if not quote and _THING.match(line):
+            if is_whole:
+                yield Table(first, "\n".join(taken), is_thing)
+            first, taken, length, is_thing, is_whole = lines.number, [], 0, True, True
+        is_whole = is_whole and lines.damaged != lines.number
+        taken.append(line)
+        length += len(line) + 1
+        quote = _open_quote(line, quote)
+        if length > RECORD_LIMIT:
+            raise TableError(first, 1, f"this table is longer than {RECORD_LIMIT:,} characters, or never closed")
+    if is_whole:
+        yield Table(first, "\n".join(taken), is_thing)
+
+
+def _open_quote(line: str, quote: str) -> str:
+    """Return the quote of the multi-line string that is open after a line, given the one open before it."""
+    at = 0
+    while True:
+        if quote:
+            closing = _CLOSING[quote].match(line, at)
+            if closing is None:
+                return quote
+            quote, at = "", closing.end()
+        opening = _TOKEN.search(line, at)
+        if opening is None:
+            return ""
+        at = opening.end()
+        if opening.group() in _CLOSING:
+            quote = opening.group()
+
+
+def parse_table(table: Table) -> dict[str, Any]:
+    """Return a piece as tomllib reads it.
+
+    Raises:
+        TableError: It is not TOML.
+    """
+    try:
+        return tomllib.loads(table.text)
+    except tomllib.TOMLDecodeError as error:
+        reason = str(error)
+        at = _AT.search(reason)
+        shown = reason if at is None else reason[: at.start()].strip()
+        line, column = _position(table.line, table.text, len(table.text))
+        if at is not None and at[1]:
+            line, column = table.line + int(at[1]) - 1, int(at[2])
+        raise TableError(line, column, f"this is not TOML: {shown}") from error
+    except RecursionError as error:
+        raise TableError(table.line, 1, "this TOML is nested too deeply") from error
+    except ValueError as error:
+        raise TableError(table.line, 1, f"this is not TOML: {error}") from error
+
+
+def _position(line: int, text: str, at: int) -> tuple[int, int]:
+    return line + text.count("\n", 0, at), at - text.rfind("\n", 0, at)

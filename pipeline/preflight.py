@@ -1,0 +1,162 @@
+"""What must be true of the account before the first device: asked for, not found out half-way.
+
+Who are we, where do devices connect, and is everything there that the manifest names: policies, thing types,
+thing groups, billing groups. Asking changes nothing; what may be made is made afterwards by ``make_missing``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from pipeline.aws.failures import CallError
+from pipeline.bundles.pem import Endpoint
+from pipeline.bundles.roots import amazon_roots
+from pipeline.errors import RefusedError
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from pipeline.aws.registry import Identity, Registry
+    from pipeline.local import Embedded
+    from pipeline.manifest import Place, Roster
+    from pipeline.settings import Settings
+
+__all__ = ["Account", "check", "make_missing"]
+
+MQTT_PORT = 8883
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that is ready for a run, but for what ``make_missing`` will make.
+
+    Attributes:
+        identity: Whose credentials these are.
+        endpoint: Where devices connect.
+        missing: Names that the account lacks, by what they are.
+    """
+
+    identity: Identity
+    endpoint: Endpoint
+    missing: Mapping[str, tuple[str, ...]]
+
+
+async def check(registry: Registry, settings: Settings, roster: Roster, embedded: Embedded | None) -> Account:
+    """Look at the account, changing nothing.
+
+    Raises:
+        RefusedError: The credentials are not accepted, or something is missing that is not to be made; the
+            message names each thing and where the manifest asks for it.
+    """
+    try:
+        identity = await registry.get_caller_identity()
+        endpoint = await _endpoint(registry, embedded)
+        missing = {
+            "thing type": await _absent(registry.has_thing_type, roster.thing_types()),
+            "thing group": await _absent(registry.has_thing_group, roster.groups()),
+            "billing group": await _absent(registry.has_billing_group, roster.billing_groups()),
+            "policy": await _absent(partial(_has_policy, registry, settings), roster.policies()),
+        }
+    except CallError as error:
+        raise error.for_run() from error
+    makeable = set()
+    if settings.create_missing:
+        makeable |= {"thing type", "thing group", "billing group"}
+    complaints = [
+        _complaint(kind, name, places[name])
+        for kind, places in _places(roster).items()
+        for name in missing[kind]
+        if kind not in makeable and not (kind == "policy" and _is_ours(settings, name))
+    ]
+    if complaints:
+        raise RefusedError(
+            f"account {identity.account} in {registry.region} lacks {_count(len(complaints))} that are asked for",
+            advice="make them, correct the names, or (all but policies) have them made with --create-missing; "
+            "a policy is made from a file with --policy FILE.json",
+            details=complaints,
+        )
+    return Account(identity, endpoint, missing)
+
+
+async def make_missing(registry: Registry, settings: Settings, account: Account) -> None:
+    """Make what ``check`` found missing and the user asked to have made.
+
+    Raises:
+        RefusedError: AWS refused.
+    """
+    try:
+        for name in account.missing["thing type"]:
+            await registry.create_thing_type(name)
+        for name in account.missing["thing group"]:
+            await registry.create_thing_group(name)
+        for name in account.missing["billing group"]:
+            await registry.create_billing_group(name)
+        for name in account.missing["policy"]:
+            if settings.policy_document is not None:
+                await registry.create_policy(name, settings.policy_document)
+    except CallError as error:
+        raise error.for_run() from error
+
+
+async def _endpoint(registry: Registry, embedded: Embedded | None) -> Endpoint:
+    if embedded is not None:
+        return Endpoint(embedded.mqtt_host, embedded.mqtt_port, embedded.ca_pem)
+    return Endpoint(await registry.describe_endpoint(), MQTT_PORT, amazon_roots())
+
+
+async def _absent(exists: Callable[[str], Awaitable[bool]], names: Iterable[str]) -> tuple[str, ...]:
+    """Return which names do not exist, in their order; the questions go out together."""
+    found: dict[str, bool] = {}
+
+    async def ask(name: str) -> None:
+        found[name] = await exists(name)
+
+    asked = list(names)
+    try:
+        async with anyio.create_task_group() as group:
+            for name in asked:
+                group.start_soon(ask, name)
+    except BaseExceptionGroup as failures:
+        # They all fail for one reason (credentials, permission); the first says it.
+        raise failures.exceptions[0] from None
+    return tuple(name for name in asked if not found[name])
+
+
+async def _has_policy(registry: Registry, settings: Settings, name: str) -> bool:
+    document = await registry.get_policy(name)
+    if document is None:
+        return False
+    if _is_ours(settings, name) and json.loads(document) != json.loads(settings.policy_document or "null"):
+        raise RefusedError(
+            f"policy {name} exists with another document than the file given with --policy",
+            advice="give the file another name (a policy is named after its file), or update the policy yourself",
+        )
+    return True
+
+
+def _is_ours(settings: Settings, name: str) -> bool:
+    return settings.policy_document is not None and name == settings.defaults.policy
+
+
+def _places(roster: Roster) -> dict[str, dict[str, Place | None]]:
+    return {
+        "thing type": roster.thing_types(),
+        "thing group": roster.groups(),
+        "billing group": roster.billing_groups(),
+        "policy": roster.policies(),
+    }
+
+
+def _complaint(kind: str, name: str, place: Place | None) -> str:
+    sentence = f"there is no {kind} {name}"
+    return f"the command line: {printable(sentence)}" if place is None else str(place.fault(sentence))
+
+
+def _count(number: int) -> str:
+    return "one thing" if number == 1 else f"{number} things"

@@ -1,0 +1,95 @@
+"""The summaries of a run, from its ledger alone.
+
+``write_all`` is the one writer. Every file is written whole and in a stream, so a million devices take no more
+memory than a thousand; and the same ledger gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline import files
+from pipeline.errors import DiskError
+from pipeline.report.failed_csv import Columns, failed_csv
+from pipeline.report.failed_jsonl import failed_jsonl
+from pipeline.report.summary import Group, Quota, Summary, summarise
+from pipeline.report.summary_csv import summary_csv
+from pipeline.report.summary_json import document, summary_json
+from pipeline.report.usage import Usage
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipeline.device import Device
+    from pipeline.layout import RunFolder
+    from pipeline.ledger import Reader
+
+__all__ = [
+    "FAILED_CSV",
+    "FAILED_JSONL",
+    "SUMMARY_CSV",
+    "SUMMARY_JSON",
+    "Group",
+    "Quota",
+    "Summary",
+    "Usage",
+    "document",
+    "summarise",
+    "write_all",
+]
+
+SUMMARY_JSON = "summary.json"
+SUMMARY_CSV = "summary.csv"
+FAILED_CSV = "failed.csv"
+FAILED_JSONL = "failed.jsonl"
+
+
+def write_all(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
+    """Write every report of a run, ``summary.json`` last: where it is new, the others are too.
+
+    Args:
+        reader: The run's ledger, which nobody changes meanwhile.
+        folder: The run's folder.
+        usage: What the run's last process did.
+
+    Returns:
+        What the reports say.
+
+    Raises:
+        DiskError: The disk refused a file; those before it are new, the others as they were.
+    """
+    summary = summarise(reader, folder, usage)
+    _write_failed(reader, folder.root)
+    files.replace_whole_from(folder.root / SUMMARY_CSV, summary_csv(reader, folder))
+    files.replace_whole(folder.root / SUMMARY_JSON, summary_json(summary))
+    return summary
+
+
+def _write_failed(reader: Reader, root: Path) -> None:
+    """Write the devices that failed as a manifest, and leave none from an earlier time.
+
+    Where nothing failed there is no file: a manifest without things would be a fault.
+    """
+    columns = Columns.of(_failed(reader))
+    if columns.clash:
+        files.replace_whole_from(root / FAILED_JSONL, failed_jsonl(_failed(reader)))
+        _remove(root / FAILED_CSV)
+        return
+    if columns.fields:
+        files.replace_whole_from(root / FAILED_CSV, failed_csv(_failed(reader), columns))
+    else:
+        _remove(root / FAILED_CSV)
+    _remove(root / FAILED_JSONL)
+
+
+def _failed(reader: Reader) -> Iterator[Device]:
+    return (entry.device for entry in reader.entries("outcome = 'failed'"))
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DiskError(f"cannot remove {printable(str(path))}: {error.strerror or error}") from error

@@ -1,0 +1,87 @@
+"""``failed.csv``: the devices that failed, as a manifest that ``thingmill run`` takes as it is.
+
+It has manifest columns only: any other would become a thing attribute. Cells are written exactly as they came,
+since they must come back so; they passed the manifest's rules once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.manifest.columns import Field, field_of, normalised
+from pipeline.report.csv_chunks import csv_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pipeline.device import Device
+
+__all__ = ["Columns", "failed_csv"]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What has to have a column.
+
+    Attributes:
+        fields: The fields that some device has a value for, in the order of ``Field``.
+        attributes: Every attribute name that occurs, sorted.
+    """
+
+    fields: tuple[Field, ...]
+    attributes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, devices: Iterable[Device]) -> Columns:
+        """Return the columns that some devices need; none at all where there is no device."""
+        fields: set[Field] = set()
+        attributes: set[str] = set()
+        for device in devices:
+            fields.update(name for name, value in _cells(device).items() if value)
+            attributes.update(device.attributes)
+        return cls(tuple(field for field in Field if field in fields), tuple(sorted(attributes)))
+
+    @property
+    def clash(self) -> bool:
+        """Whether a header with these columns would be read otherwise than it is meant.
+
+        Headers match without regard to case, ``_`` and ``-``, and some mean a field. Rows of JSON may use
+        ``hw_rev`` here and ``HW-rev`` there, or have an attribute that is called ``name``; a header cannot.
+        """
+        names = {normalised(name) for name in self.attributes}
+        return len(names) < len(self.attributes) or any(field_of(name) for name in self.attributes)
+
+
+def failed_csv(devices: Iterable[Device], columns: Columns) -> Iterator[bytes]:
+    """Yield the file's content in chunks.
+
+    Args:
+        devices: The devices that failed, in the manifest's order.
+        columns: The columns of these devices, without a clash.
+    """
+    return csv_chunks(_rows(devices, columns))
+
+
+def _rows(devices: Iterable[Device], columns: Columns) -> Iterator[Sequence[str]]:
+    yield (*columns.fields, *columns.attributes)
+    for device in devices:
+        cells = _cells(device)
+        yield [
+            *(cells[field] for field in columns.fields),
+            *(device.attributes.get(name, "") for name in columns.attributes),
+        ]
+
+
+def _cells(device: Device) -> dict[Field, str]:
+    """Return a device's fields as cells; an empty cell is an absent value."""
+    return {
+        Field.THING_NAME: device.thing_name,
+        Field.THING_TYPE: device.thing_type or "",
+        Field.THING_GROUPS: ";".join(device.groups),
+        Field.BILLING_GROUP: device.billing_group or "",
+        Field.POLICY: device.policy or "",
+        # The thing name is what a row gets that gives no common name.
+        Field.COMMON_NAME: "" if device.common_name == device.thing_name else device.common_name,
+        Field.CSR: device.csr or "",
+    }

@@ -1,0 +1,36 @@
+"""``failed.jsonl``: what ``failed.csv`` is, for the rare manifest whose attributes one header cannot name.
+
+Only JSON and TOML manifests can lead here (see ``failed_csv.Columns.clash``).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pipeline.manifest.columns import Field
+from pipeline.manifest.objects import ATTRIBUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pipeline.device import Device
+
+__all__ = ["failed_jsonl"]
+
+
+def failed_jsonl(devices: Iterable[Device]) -> Iterator[bytes]:
+    """Yield a JSON object for each device, a line each, pure ASCII."""
+    for device in devices:
+        fields: dict[str, Any] = {
+            Field.THING_NAME: device.thing_name,
+            Field.THING_TYPE: device.thing_type,
+            Field.THING_GROUPS: device.groups,
+            Field.BILLING_GROUP: device.billing_group,
+            Field.POLICY: device.policy,
+            Field.COMMON_NAME: device.common_name,
+            Field.CSR: device.csr,
+            ATTRIBUTES: device.attributes,
+        }
+        present = {name: value for name, value in fields.items() if value}
+        yield (json.dumps(present) + "\n").encode()

@@ -1,0 +1,180 @@
+"""A run in numbers, worked out from its ledger: what every report, display and event shows of it.
+
+All text in a ``Summary`` has passed ``printable``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.aws import quotas
+from pipeline.device import State
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pipeline.layout import RunFolder
+    from pipeline.ledger import Entry, Reader
+    from pipeline.report.usage import Usage
+
+__all__ = ["FAILED", "Group", "Quota", "Summary", "outcome_of", "state_of", "summarise"]
+
+FAILED = "FAILED"
+"""Shown as the state of a device that failed; the step beside it says where."""
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Devices that ended for the same cause.
+
+    Attributes:
+        code: The cause.
+        count: How many they are.
+        things: The first of them in the manifest's order, five at most.
+        message: What happened to the first of them.
+        advice: What to do about it, or "".
+    """
+
+    code: str
+    count: int
+    things: tuple[str, ...]
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a run allowed itself for one API operation.
+
+    Attributes:
+        rate: Calls per second.
+        source: ``AWS default``, or ``--quota`` where the user knew better.
+    """
+
+    rate: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run in numbers.
+
+    Attributes:
+        run: The run's name.
+        folder: Where it is.
+        usage: What its last process did.
+        account: The AWS account's number, or "" where the run never came so far; and so the others.
+        region: The AWS Region.
+        key_type: The keys that were made, as ``--key`` names them.
+        endpoint: The host that the devices connect to.
+        quotas: The budgets by API operation.
+        total: Devices in the run.
+        states: How many stand at each state, in the order of the steps; those that failed stand at ``FAILED``.
+        outcomes: How many are ``done``, ``failed``, ``skipped`` and ``open``.
+        failures: The devices that failed by cause, the most frequent first.
+        skips: The devices that were left alone by cause, the most frequent first.
+    """
+
+    run: str
+    folder: RunFolder
+    usage: Usage
+    account: str
+    region: str
+    key_type: str
+    endpoint: str
+    quotas: Mapping[str, Quota]
+    total: int
+    states: Mapping[str, int]
+    outcomes: Mapping[str, int]
+    failures: tuple[Group, ...]
+    skips: tuple[Group, ...]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether running it again would find nothing to do."""
+        return self.outcomes["open"] == 0 and self.outcomes["failed"] == 0
+
+
+def outcome_of(entry: Entry) -> str:
+    """Return ``done``, ``failed``, ``skipped``, or ``open`` for a device that is still under way."""
+    return entry.outcome or ("done" if entry.state is State.DONE else "open")
+
+
+def state_of(entry: Entry) -> str:
+    """Return the state that reports show for a device."""
+    return FAILED if entry.outcome == "failed" else entry.state.name
+
+
+def summarise(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
+    """Work out a run's summary. Only entries that failed or were skipped are read one by one.
+
+    Args:
+        reader: The run's ledger.
+        folder: The run's folder; its last part is the run's name.
+        usage: What the run's last process did.
+    """
+    meta = reader.meta()
+    at = Counter(reader.counts())
+    total = at.total()
+    failures, failed_at = _grouped(reader.entries("outcome = 'failed'"))
+    skips, skipped_at = _grouped(reader.entries("outcome = 'skipped'"))
+    done = at[State.DONE] - failed_at[State.DONE] - skipped_at[State.DONE]
+    failed, skipped = failed_at.total(), skipped_at.total()
+    return Summary(
+        run=printable(folder.root.resolve().name),
+        folder=folder,
+        usage=usage,
+        account=printable(meta.get("account", "")),
+        region=printable(meta.get("Region", "")),
+        key_type=printable(meta.get("key type", "")),
+        endpoint=printable(meta.get("endpoint", "")),
+        quotas=_quotas(meta),
+        total=total,
+        states={state.name: at[state] - failed_at[state] for state in State} | {FAILED: failed},
+        outcomes={"done": done, "failed": failed, "skipped": skipped, "open": total - done - failed - skipped},
+        failures=failures,
+        skips=skips,
+    )
+
+
+def _quotas(meta: Mapping[str, str]) -> dict[str, Quota]:
+    """Return the budgets that the run kept, held against the table that they would otherwise come from."""
+    rates: dict[str, float] = json.loads(meta.get("quotas", "{}"))
+    usual = quotas.granted(meta.get("Region", ""), {})
+    return {
+        printable(api): Quota(rate, "AWS default" if usual.get(api) == rate else "--quota")
+        for api, rate in sorted(rates.items())
+    }
+
+
+def _grouped(entries: Iterable[Entry]) -> tuple[tuple[Group, ...], Counter[State]]:
+    """Return the groups of entries that have an error, and how many of the entries are in each state."""
+    first: dict[str, Entry] = {}
+    examples: dict[str, list[str]] = {}
+    numbers: Counter[str] = Counter()
+    states: Counter[State] = Counter()
+    for entry in entries:
+        code = entry.error.code if entry.error else ""
+        first.setdefault(code, entry)
+        numbers[code] += 1
+        states[entry.state] += 1
+        things = examples.setdefault(code, [])
+        if len(things) < _EXAMPLES:
+            things.append(printable(entry.device.thing_name))
+    groups = [
+        Group(
+            code=printable(code),
+            count=numbers[code],
+            things=tuple(examples[code]),
+            message=printable(entry.error.message) if entry.error else "",
+            advice=printable(entry.error.advice) if entry.error else "",
+        )
+        for code, entry in first.items()
+    ]
+    return tuple(sorted(groups, key=lambda group: (-group.count, group.code))), states

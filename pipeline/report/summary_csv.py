@@ -1,0 +1,95 @@
+"""``summary.csv``: one row for every manifest row, in the manifest's order, whatever became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.device import State
+from pipeline.manifest.names import THING_NAME
+from pipeline.report.csv_chunks import csv_chunks
+from pipeline.report.summary import outcome_of, state_of
+from pipeline.text import printable, spreadsheet_safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.layout import RunFolder
+    from pipeline.ledger import Entry, Reader
+
+__all__ = ["COLUMNS", "summary_csv"]
+
+COLUMNS = (
+    "line",
+    "thing_name",
+    "state",
+    "outcome",
+    "step",
+    "error_code",
+    "error_message",
+    "advice",
+    "certificate_id",
+    "certificate_arn",
+    "not_after",
+    "spki_sha256",
+    "bundle",
+)
+"""``state`` is a ``State`` or ``FAILED``; ``step`` is where a device failed; ``bundle`` is relative to the run."""
+
+
+def summary_csv(reader: Reader, folder: RunFolder) -> Iterator[bytes]:
+    """Yield the file's content in chunks.
+
+    Args:
+        reader: The run's ledger.
+        folder: The run's folder.
+    """
+    return csv_chunks(_rows(reader, folder))
+
+
+def _rows(reader: Reader, folder: RunFolder) -> Iterator[tuple[str | int, ...]]:
+    yield COLUMNS
+    for entry in reader.entries():
+        yield (
+            entry.device.line,
+            _name(entry.device.thing_name),
+            state_of(entry),
+            outcome_of(entry),
+            *_error(entry),
+            *_certificate(entry),
+            entry.spki_sha256 or "",
+            _bundle(entry, folder),
+        )
+
+
+def _name(name: str) -> str:
+    """Return a name as it is, so that it can be looked up: it may begin with ``-``, and nothing else is risky."""
+    return name if THING_NAME.holds(name) else spreadsheet_safe(name)
+
+
+def _error(entry: Entry) -> tuple[str | int, str, str, str]:
+    error = entry.error
+    if error is None:
+        return "", "", "", ""
+    return (
+        error.step,
+        spreadsheet_safe(error.code),
+        spreadsheet_safe(error.message),
+        spreadsheet_safe(error.advice),
+    )
+
+
+def _certificate(entry: Entry) -> tuple[str, str, str]:
+    certificate = entry.certificate
+    if certificate is None:
+        return "", "", ""
+    return (
+        printable(certificate.certificate_id),
+        spreadsheet_safe(certificate.arn),
+        printable(certificate.not_after),
+    )
+
+
+def _bundle(entry: Entry, folder: RunFolder) -> str:
+    if entry.state < State.BUNDLED:
+        return ""
+    return spreadsheet_safe(folder.bundle(entry.device.thing_name).relative_to(folder.root).as_posix())

@@ -1,0 +1,57 @@
+"""``summary.json``: a run in numbers, for programs. The same keys are in the last event of ``run --json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import pipeline
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pipeline.report.summary import Summary
+
+__all__ = ["document", "summary_json"]
+
+
+def summary_json(summary: Summary) -> bytes:
+    """Return the file's content: the document, indented, in UTF-8."""
+    return (json.dumps(document(summary), ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def document(summary: Summary) -> dict[str, Any]:
+    """Return a summary as JSON values: times ISO 8601 in UTC, durations in seconds, rates per second.
+
+    What is not known is null.
+    """
+    usage = summary.usage
+    return {
+        "run": summary.run,
+        "thingmill": pipeline.__version__,
+        "account": summary.account or None,
+        "region": summary.region or None,
+        "key_type": summary.key_type or None,
+        "endpoint": summary.endpoint or None,
+        "devices": summary.total,
+        "states": dict(summary.states),
+        "outcomes": dict(summary.outcomes),
+        "failures": [asdict(group) for group in summary.failures],
+        "skips": [asdict(group) for group in summary.skips],
+        "quotas": {api: asdict(quota) for api, quota in summary.quotas.items()},
+        "last_process": {
+            "started": _iso(usage.started),
+            "finished": _iso(usage.finished),
+            "duration_seconds": None if usage.seconds is None else round(usage.seconds, 3),
+            "certificates_issued": usage.issued,
+            "devices_done": usage.done,
+            "throttles": dict(sorted(usage.throttles.items())),
+            "exit_code": usage.exit_code,
+        },
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,308 @@
+"""A whole run: devices from the ledger through lanes, until every one has an outcome or the run is stopped.
+
+Each lane takes one device at a time from a bounded stream and walks it through the steps of ``issuance``. Lanes
+wait in the queues of the budgets and of the key workers, so the stages of one device overlap with those of others:
+things and keys run ahead of the scarce CreateCertificateFromCsr, as far as there are lanes and no farther. Memory
+depends on the number of lanes, not on the number of devices.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from pipeline import failpoints, files, preflight, report
+from pipeline.aws import client, quotas
+from pipeline.aws.caller import Caller
+from pipeline.aws.failures import CallError, Failure
+from pipeline.aws.limiter import Budget
+from pipeline.aws.registry import Registry
+from pipeline.device import State
+from pipeline.errors import DeviceError, InterruptedRunError, ThingmillError
+from pipeline.issuance import Issuance
+from pipeline.layout import RunFolder
+from pipeline.ledger import Entry, Ledger
+from pipeline.meter import Limit
+from pipeline.reconcile import Reconciler
+from pipeline.stop import Stop, StoppedError
+from pipeline.things import SkippedError
+from pipeline.workers import KeyWorkers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+    from pipeline.local import Embedded
+    from pipeline.manifest import Roster
+    from pipeline.meter import Meter
+    from pipeline.settings import Settings
+
+__all__ = ["LANES", "Run", "binding"]
+
+LANES = 256
+"""Devices in work at once. Twice what a quota of 350 calls a second needs at 300 ms a call."""
+
+DRAIN_SECONDS = 60.0
+"""Longer than any call may take: after a request to stop, what is in flight has this long to be recorded."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of ``thingmill run``.
+
+    Attributes:
+        settings: What it is asked to do.
+        roster: The validated manifest.
+        meter: Is told what happens.
+        embedded: The embedded AWS IoT, when the run is against it.
+        stop: Ends the run early, in order.
+        summary: What the reports say, once they are written.
+    """
+
+    settings: Settings
+    roster: Roster
+    meter: Meter
+    embedded: Embedded | None = None
+    stop: Stop = field(default_factory=Stop)
+    summary: report.Summary | None = None
+    _fatal: ThingmillError | None = None
+
+    async def look(self) -> preflight.Account:
+        """Look at the account and change nothing.
+
+        Raises:
+            RefusedError: AWS refused, or something is missing that the manifest asks for.
+        """
+        async with AsyncExitStack() as stack:
+            registry, _ = await self._connect(stack)
+            return await preflight.check(registry, self.settings, self.roster, self.embedded)
+
+    async def execute(self) -> None:
+        """Take every device of the manifest as far as it goes, and write the reports.
+
+        Raises:
+            RefusedError: AWS refused for the run as a whole.
+            RunFolderError: The run folder is in use, or belongs to something else.
+            DiskError: The disk refused.
+            InterruptedRunError: The run was asked to stop.
+        """
+        settings = self.settings
+        started = datetime.now(UTC)
+        folder = RunFolder(settings.run_folder, settings.shard)
+        async with AsyncExitStack() as stack:
+            registry, caller = await self._connect(stack)
+            await stack.enter_async_context(_signals(self))
+            try:
+                account = await preflight.check(registry, settings, self.roster, self.embedded)
+                ledger = await self._open(stack, folder, account, registry.region)
+                await preflight.make_missing(registry, settings, account)
+            except StoppedError:
+                raise InterruptedRunError("the run was stopped before the first device") from None
+            await ledger.remember({"quotas": _listed(caller), "endpoint": account.endpoint.host})
+            rate = Budget(settings.rate) if settings.rate else None
+            async with KeyWorkers(settings.workers, settings.key_type) as workers:
+                reconciler = Reconciler(registry, ledger, self.meter, self.stop)
+                issuance = Issuance(
+                    settings,
+                    folder,
+                    registry,
+                    ledger,
+                    workers,
+                    account.endpoint,
+                    reconciler,
+                    self.meter,
+                    self.stop,
+                )
+                self.meter.limit = lambda: _ruling(caller, workers, rate)
+                self.meter.throttles = lambda: _throttles(caller)
+                await self._drive(ledger, issuance, rate)
+            await self._report(ledger, folder, started)
+        if self._fatal is not None:
+            raise self._fatal
+        if self.stop.requested:
+            raise InterruptedRunError("the run was stopped; what was in flight is recorded")
+
+    async def _connect(self, stack: AsyncExitStack) -> tuple[Registry, Caller]:
+        settings, embedded = self.settings, self.embedded
+        clients = await stack.enter_async_context(
+            client.connect(
+                profile=settings.profile,
+                region=embedded.region if embedded else settings.region,
+                endpoint_url=embedded.endpoint_url if embedded else settings.endpoint_url,
+                connections=LANES,
+                credentials=("test", "test") if embedded else None,
+            )
+        )
+        caller = Caller(quotas.granted(clients.region, settings.quotas), self.stop)
+        return Registry(clients, caller), caller
+
+    async def _report(self, ledger: Ledger, folder: RunFolder, started: datetime) -> None:
+        """Write the reports from what is durable, also when the run was stopped."""
+        problem = self._fatal or (InterruptedRunError("") if self.stop.requested else None)
+        failed = ledger.read.outcomes()["failed"]
+        code = problem.exit_code if problem is not None else int(failed > 0)
+        usage = report.Usage.of(self.meter, started, datetime.now(UTC), code)
+        await ledger.remember(usage.notes())
+        failpoints.hit("report.before")
+        self.summary = await anyio.to_thread.run_sync(report.write_all, ledger.read, folder, usage)
+
+    def request_stop(self) -> None:
+        """Ask the run to finish what is in flight and end."""
+        self.meter.stopping = True
+        self.stop.request()
+
+    async def _open(
+        self, stack: AsyncExitStack, folder: RunFolder, account: preflight.Account, region: str
+    ) -> Ledger:
+        """Make or reopen the run folder, and enter the manifest's devices."""
+        settings = self.settings
+        await anyio.to_thread.run_sync(_prepare, folder)
+        stack.enter_context(files.RunLock(folder.lock))
+        files.sweep_temporaries(folder.root)
+        ledger = await stack.enter_async_context(Ledger(folder.ledger))
+        ledger.clock_ahead = account.identity.clock_ahead
+        await ledger.bind({"account": account.identity.account, "Region": region} | binding(settings))
+        await ledger.enrol(self.roster.path, partial=settings.resumes_failed)
+        await ledger.retry_failed()
+        self.meter.begin(ledger.read.counts(), ledger.read.outcomes()["skipped"])
+        return ledger
+
+    async def _drive(self, ledger: Ledger, issuance: Issuance, rate: Budget | None) -> None:
+        async with anyio.create_task_group() as group:
+            sending, receiving = anyio.create_memory_object_stream[Entry](max_buffer_size=LANES)
+            async with receiving:
+                for _ in range(min(LANES, max(self.meter.total, 1))):
+                    group.start_soon(self._lane, receiving.clone(), ledger, issuance, rate)
+            await self._feed(sending, ledger, issuance)
+
+    async def _feed(self, sending: MemoryObjectSendStream[Entry], ledger: Ledger, issuance: Issuance) -> None:
+        """Give the lanes what is unfinished, in the manifest's order, doubts first: they share one look."""
+        async with sending:
+            try:
+                await issuance.reconciler.remove_left_over()
+                for condition in (
+                    f"state = {State.REQUESTED:d}",
+                    f"state < {State.REQUESTED:d} OR state IN (5, 6, 7)",
+                ):
+                    for entry in ledger.read.entries(f"outcome IS NULL AND ({condition})"):
+                        with self.stop.interruptible():
+                            await sending.send(entry)
+            except StoppedError:
+                pass
+            except CallError as error:
+                self._abort(error.for_run())
+
+    async def _lane(
+        self,
+        receiving: MemoryObjectReceiveStream[Entry],
+        ledger: Ledger,
+        issuance: Issuance,
+        rate: Budget | None,
+    ) -> None:
+        async with receiving:
+            async for entry in receiving:
+                if self.stop.requested:
+                    return
+                try:
+                    if rate is not None:
+                        with self.stop.interruptible():
+                            await rate.acquire()
+                    await issuance.provision(entry)
+                except StoppedError:
+                    return
+                except SkippedError as skipped:
+                    await ledger.skipped(entry.seq, skipped.reason)
+                    self.meter.skip(entry.device, skipped.reason)
+                except DeviceError as error:
+                    await ledger.failed(entry.seq, error)
+                    self.meter.fail(entry.device, error)
+                except CallError as error:
+                    if error.failure is Failure.FATAL:
+                        self._abort(error.for_run())
+                        return
+                    failure = error.for_device(4)
+                    await ledger.failed(entry.seq, failure)
+                    self.meter.fail(entry.device, failure)
+                except ThingmillError as error:
+                    self._abort(error)
+                    return
+
+    def _abort(self, error: ThingmillError) -> None:
+        """Stop the run for a reason that is not this device's: nothing is held against it."""
+        if self._fatal is None:
+            self._fatal = error
+        self.request_stop()
+
+
+def binding(settings: Settings) -> dict[str, str]:
+    """Return what a run folder is bound to by its settings, by name; the account and Region come on top."""
+    return {
+        "key type": settings.key_type.value,
+        "certificates": "inactive" if settings.inactive else "active",
+        "sharded": str(settings.shard),
+    }
+
+
+def _prepare(folder: RunFolder) -> None:
+    folder.root.parent.mkdir(parents=True, exist_ok=True)
+    for private in (folder.root, folder.devices, folder.staging):
+        files.private_folder(private)
+
+
+def _listed(caller: Caller) -> str:
+    return json.dumps({api: budget.grant for api, budget in sorted(caller.budgets.items())})
+
+
+def _throttles(caller: Caller) -> dict[str, int]:
+    return {api: budget.throttles for api, budget in caller.budgets.items() if budget.throttles}
+
+
+def _ruling(caller: Caller, workers: KeyWorkers, rate: Budget | None) -> Limit | None:
+    """Return what most devices wait for now."""
+    queues = [Limit(api, budget.rate, budget.waiting) for api, budget in caller.budgets.items()]
+    queues.append(Limit("key generation", None, workers.waiting))
+    if rate is not None:
+        queues.append(Limit("--rate", rate.rate, rate.waiting))
+    longest = max(queues, key=lambda limit: limit.waiting)
+    return longest if longest.waiting else None
+
+
+@asynccontextmanager
+async def _signals(run: Run) -> AsyncIterator[None]:
+    """Let a first SIGINT or SIGTERM drain the run, within a bound, and a second one end the process at once.
+
+    Either way the run can be resumed: what is durable is in the ledger.
+    """
+
+    async def watch() -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
+            async for _ in received:
+                if run.stop.requested:
+                    _leave_at_once()
+                run.request_stop()
+                group.start_soon(bound)
+
+    async def bound() -> None:
+        await anyio.sleep(DRAIN_SECONDS)
+        _leave_at_once()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        try:
+            yield
+        finally:
+            group.cancel_scope.cancel()
+
+
+def _leave_at_once() -> None:
+    # No handler, no flush: the same as a power cut, which every step is made for. Workers follow their parent.
+    os._exit(InterruptedRunError.exit_code)

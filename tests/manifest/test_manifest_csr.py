@@ -1,0 +1,218 @@
+"""A CSR that AWS IoT or the device could not use is refused before anything is submitted."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+
+from pipeline.manifest import load
+from pipeline.settings import Defaults
+from tests.manifest.manifest_reading import devices_in, faults_in, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+_P256 = ec.generate_private_key(ec.SECP256R1())
+
+
+def _csr(
+    *names: str,
+    key: CertificateIssuerPrivateKeyTypes = _P256,
+    digest: hashes.SHA256 | hashes.SHA512 | hashes.SHA224 | None = hashes.SHA256(),  # noqa: B008 - immutable
+) -> str:
+    attributes = [x509.NameAttribute(x509.NameOID.COMMON_NAME, name) for name in names]
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(attributes)).sign(key, digest)
+    return request.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _line(csr: str, **more: str) -> str:
+    return json.dumps({"ThingName": "a", "CSR": csr} | more) + "\n"
+
+
+def _reason(folder: Path, csr: str, **more: str) -> str:
+    """Return the one fault of a manifest with this CSR, which stands at the CSR's value."""
+    (fault,) = faults_in(write(folder, "m.jsonl", _line(csr, **more)))
+    place, _, reason = fault.partition(": ")
+    assert place == "m.jsonl:1:27"
+    return reason
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        _P256,
+        ec.generate_private_key(ec.SECP384R1()),
+        ec.generate_private_key(ec.SECP521R1()),
+        rsa.generate_private_key(65537, 2048),
+    ],
+    ids=["P-256", "P-384", "P-521", "RSA-2048"],
+)
+def test_keys_that_aws_takes(tmp_path: Path, key: CertificateIssuerPrivateKeyTypes) -> None:
+    """A CSR of every kind of key that AWS IoT takes is taken unchanged."""
+    csr = _csr("a", key=key, digest=hashes.SHA512())
+    (device,) = devices_in(write(tmp_path, "m.jsonl", _line(csr)))
+    assert device.csr == csr
+
+
+@pytest.mark.parametrize(
+    "respell",
+    [
+        lambda pem: pem.replace("\n", "\r\n"),
+        lambda pem: pem.replace("\n", ""),
+        lambda pem: pem.replace("\n", "\\n"),
+        lambda pem: pem.replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"),
+        lambda pem: f"  {pem}\n\n",
+    ],
+)
+def test_spellings(tmp_path: Path, respell: type[str]) -> None:
+    """A CSR on one line, as bulk files have it, or with odd line ends comes out as plain PEM."""
+    csr = _csr("a")
+    (device,) = devices_in(write(tmp_path, "m.jsonl", _line(respell(csr))))
+    assert device.csr == csr
+
+
+def test_in_a_csv_cell(tmp_path: Path) -> None:
+    """A quoted cell of a CSV holds a CSR with its line ends, and the rows after it keep their lines."""
+    csr = _csr("a")
+    first, second = devices_in(write(tmp_path, "m.csv", f'id,csr\na,"{csr}"\nb,\n'))
+    assert first.csr == csr
+    assert second.line == 3 + csr.count("\n")
+
+
+def test_in_a_file(tmp_path: Path) -> None:
+    """A CSR may be in a file, named relative to the manifest and not to where the command runs."""
+    (tmp_path / "csrs").mkdir()
+    csr = _csr("a")
+    write(tmp_path / "csrs", "a.csr", csr)
+    (device,) = devices_in(write(tmp_path, "m.csv", "id,csr\na,csrs/a.csr\n"))
+    assert device.csr == csr
+    (device,) = devices_in(write(tmp_path, "n.csv", f"id,csr\na,{tmp_path}/csrs/a.csr\n"))
+    assert device.csr == csr
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    """What is no regular file is refused without blocking on it, and a large file is not read whole."""
+    os.mkfifo(tmp_path / "pipe")
+    write(tmp_path, "large.csr", b"-" * 5000)
+    write(tmp_path, "binary.csr", bytes(range(256)))
+    reasons = {
+        "pipe": "the CSR 'pipe' is not a regular file",
+        ".": "the CSR '.' is not a regular file",
+        "none.csr": "the CSR 'none.csr' cannot be read: No such file or directory",
+        "nul\0": r"the CSR 'nul\x00' is neither PEM text nor the path of a file",
+        "large.csr": "the CSR has more than 4,096 characters, which AWS IoT does not take",
+        "binary.csr": "the CSR is not one PEM block that begins with -----BEGIN CERTIFICATE REQUEST-----",
+    }
+    assert {path: _reason(tmp_path, path) for path in reasons} == reasons
+
+
+def test_common_names(tmp_path: Path) -> None:
+    """The CSR's common name is the row's, or else the thing name; it is one and no other."""
+    assert devices_in(write(tmp_path, "m.jsonl", _line(_csr("x"), cn="x")))[0].common_name == "x"
+    assert _reason(tmp_path, _csr("b")) == (
+        "the CSR's common name is 'b', but must be 'a' (the row's common_name, or else its thing name)"
+    )
+    assert _reason(tmp_path, _csr("a"), cn="x").startswith("the CSR's common name is 'a', but must be 'x'")
+    assert _reason(tmp_path, _csr("a", "b")).startswith("the CSR's common name is 'a' and 'b', but must be 'a'")
+    assert _reason(tmp_path, _csr()) == "the CSR has no common name; it must be 'a'"
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        (
+            rsa.generate_private_key(65537, 1024),
+            "the CSR's key is RSA with 1024 bits; AWS IoT takes 2,048 and more",
+        ),
+        (ec.generate_private_key(ec.SECP256K1()), "the CSR's key is on curve secp256k1; AWS IoT takes P-256"),
+        (dsa.generate_private_key(1024), "the CSR's key is neither RSA nor ECDSA; AWS IoT takes no other"),
+    ],
+)
+def test_keys_that_aws_refuses(tmp_path: Path, key: CertificateIssuerPrivateKeyTypes, reason: str) -> None:
+    """A key that AWS IoT refuses is refused here, by name."""
+    assert _reason(tmp_path, _csr("a", key=key)).startswith(reason)
+
+
+def test_signatures_that_aws_refuses(tmp_path: Path) -> None:
+    """Only SHA-256 and its larger siblings are taken, and only with a key that has a hash at all."""
+    assert _reason(tmp_path, _csr("a", digest=hashes.SHA224())).startswith("the CSR is signed with SHA224;")
+    edwards = _csr("a", key=ed25519.Ed25519PrivateKey.generate(), digest=None)
+    assert _reason(tmp_path, edwards).startswith("the CSR's key is neither RSA nor ECDSA")
+
+
+def test_damaged(tmp_path: Path) -> None:
+    """A CSR of which one bit is wrong is refused, whichever bit it is."""
+    der = bytearray(x509.load_pem_x509_csr(_csr("a").encode()).public_bytes(serialization.Encoding.DER))
+    for at in range(0, len(der), 7):
+        der[at] ^= 1
+        body = base64.b64encode(der).decode()
+        reason = _reason(
+            tmp_path, f"-----BEGIN CERTIFICATE REQUEST-----\n{body}\n-----END CERTIFICATE REQUEST-----"
+        )
+        assert reason.startswith("the CSR")
+        der[at] ^= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (_csr("a") + _csr("a"), "the CSR is not one PEM block"),
+        (_csr("a").replace("REQUEST", "", 1), "the CSR is not one PEM block"),
+        (_csr("a").replace("M", "!", 1), "the CSR's PEM block is not base64"),
+        ("-----BEGIN CERTIFICATE REQUEST-----", "the CSR is not one PEM block"),
+        ("-----BEGIN CERTIFICATE REQUEST-----AAAA-----END CERTIFICATE REQUEST-----", "the CSR cannot be read"),
+        ("-----BEGIN " + "x" * 4096, "the CSR has more than 4,096 characters"),
+    ],
+)
+def test_not_a_csr(tmp_path: Path, text: str, reason: str) -> None:
+    """What is not exactly one PEM block of a request is refused."""
+    assert _reason(tmp_path, text).startswith(reason)
+
+
+def test_private_key(tmp_path: Path) -> None:
+    """A private key in place of a CSR is named as such, and not a character of it is shown."""
+    pem = _P256.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    reason = _reason(tmp_path, pem)
+    assert reason == "this is a private key, not a CSR; a private key has no place near a manifest"
+
+
+def test_same_key_twice(tmp_path: Path) -> None:
+    """Two CSRs with one key are a fault of the second, though the requests differ."""
+    path = write(tmp_path, "m.jsonl", _line(_csr("a")) + _line(_csr("b"), ThingName="b"))
+    assert faults_in(path) == [
+        "m.jsonl:2:27: the CSR has the key of 'a' on line 1; each device needs its own",
+    ]
+
+
+def test_key_hash_in_the_roster(tmp_path: Path) -> None:
+    """The roster keeps the SHA-256 of the key's SubjectPublicKeyInfo, by which a certificate is found again."""
+    spki = _P256.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    with load(str(write(tmp_path, "m.jsonl", _line(_csr("a")))), Defaults()) as roster:
+        ((found,),) = roster._connection.execute("SELECT spki FROM roster").fetchall()
+    assert found == hashlib.sha256(spki).hexdigest()
+
+
+def test_cryptography_is_loaded_late(tmp_path: Path) -> None:
+    """A manifest without a CSR is read without loading cryptography, which takes longer than the reading."""
+    path = write(tmp_path, "m.csv", "id,csr\na,\n")
+    program = (
+        "import sys; from pipeline.manifest import load; from pipeline.settings import Defaults; "
+        f"load({str(path)!r}, Defaults()).close(); sys.exit('cryptography' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

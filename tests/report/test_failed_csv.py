@@ -1,0 +1,130 @@
+"""failed.csv is a manifest of the devices that failed, and of nothing else."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.device import Device, State
+from pipeline.errors import DeviceError
+from pipeline.layout import RunFolder
+from pipeline.manifest import load
+from pipeline.report import FAILED_CSV, FAILED_JSONL, Usage, write_all
+from pipeline.settings import Defaults
+from tests.report.ledgers import Fate, device, ledger_of
+from tests.support.csrs import make_csr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WHY = DeviceError(4, "WrongKey", "the certificate is for another key", advice="run again")
+
+_NAME = "abcXYZ019:_-"
+names = st.text(_NAME, min_size=1, max_size=12)
+values = st.text("abcXYZ019_.,@/:#=[]-", min_size=1, max_size=12)
+common_names = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=64)
+attribute_names = st.sampled_from(
+    ["hw-rev", "hw_rev", "HwRev", "site,floor", "#1", "name", "attributes", "-", "id"]
+)
+devices = st.builds(
+    Device,
+    thing_name=names,
+    line=st.just(1),
+    common_name=common_names,
+    thing_type=st.none() | names,
+    groups=st.lists(names, unique=True, max_size=3).map(tuple),
+    billing_group=st.none() | names,
+    policy=st.none() | st.text("abc019_+=,.@-", min_size=1, max_size=12),
+    attributes=st.dictionaries(attribute_names, values, max_size=1),
+)
+
+
+def report(root: Path, fates: Sequence[Fate]) -> None:
+    folder = RunFolder(root)
+    reader = ledger_of(folder, fates)
+    write_all(reader, folder, Usage())
+    reader.close()
+
+
+def read_back(manifest: Path) -> list[Device]:
+    with load(str(manifest), Defaults()) as roster:
+        return [replace(each, line=1) for each in roster.devices()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(devices, min_size=1, max_size=4, unique_by=lambda each: each.thing_name.lower()))
+def test_failed_devices_come_back_exactly(failed: list[Device]) -> None:
+    """Whatever a manifest may say of a device, the manifest of failed devices says the same of it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch) / "run"
+        report(root, [Fate(each, State.PLANNED, failed=WHY) for each in failed])
+        (written,) = [path for name in (FAILED_CSV, FAILED_JSONL) if (path := root / name).exists()]
+        assert read_back(written) == failed
+
+
+def test_a_device_held_key_comes_back(tmp_path: Path) -> None:
+    """The CSR of a device that keeps its own key is in failed.csv, inline."""
+    failed = replace(device("sealed"), csr=make_csr("sealed").pem)
+    report(tmp_path / "run", [Fate(failed, State.PLANNED, failed=WHY)])
+    assert read_back(tmp_path / "run" / FAILED_CSV) == [failed]
+
+
+def test_only_failed_devices_are_in_it(tmp_path: Path) -> None:
+    """Devices that are done, skipped or under way are not given to the next run as failed."""
+    report(
+        tmp_path / "run",
+        [
+            Fate(device("done", 1)),
+            Fate(device("broken", 2), State.KEYED, failed=WHY),
+            Fate(device("skipped", 3), State.LISTED, skipped=WHY),
+            Fate(device("open", 4), State.BUNDLED),
+        ],
+    )
+    assert (tmp_path / "run" / FAILED_CSV).read_text() == "thing_name\nbroken\n"
+
+
+def test_columns_are_those_that_some_failed_device_needs(tmp_path: Path) -> None:
+    """A column that no failed device has a value for is left out, and attributes are sorted."""
+    report(
+        tmp_path / "run",
+        [
+            Fate(replace(device("a", 1), attributes={"zone": "1"}, policy="p"), failed=WHY, state=State.LISTED),
+            Fate(replace(device("b", 2), attributes={"hw": "2"}, groups=("g1", "g2")), State.LISTED, failed=WHY),
+            Fate(replace(device("c", 3), attributes={"unused": "3"}, thing_type="t")),
+        ],
+    )
+    with (tmp_path / "run" / FAILED_CSV).open(newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["thing_name", "thing_groups", "policy", "hw", "zone"],
+            ["a", "", "p", "", "1"],
+            ["b", "g1;g2", "", "2", ""],
+        ]
+
+
+@pytest.mark.parametrize("stale", [FAILED_CSV, FAILED_JSONL])
+def test_nothing_failed_leaves_no_file(tmp_path: Path, stale: str) -> None:
+    """Where nothing failed there is no manifest of failed devices, and one of an earlier time is gone."""
+    root = tmp_path / "run"
+    root.mkdir()
+    (root / stale).write_text("thing_name\nbroken\n")
+    report(root, [Fate(device("done"))])
+    assert not (root / FAILED_CSV).exists()
+    assert not (root / FAILED_JSONL).exists()
+
+
+def test_attributes_that_one_header_cannot_name_go_to_jsonl(tmp_path: Path) -> None:
+    """Where two attributes differ only by case, failed.jsonl takes the place of failed.csv and keeps both."""
+    failed = [
+        replace(device("a"), attributes={"hw_rev": "1"}),
+        replace(device("b"), attributes={"HW-rev": "2"}),
+    ]
+    report(tmp_path / "run", [Fate(each, State.LISTED, failed=WHY) for each in failed])
+    assert not (tmp_path / "run" / FAILED_CSV).exists()
+    assert read_back(tmp_path / "run" / FAILED_JSONL) == failed
