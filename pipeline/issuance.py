@@ -129,7 +129,7 @@ class Issuance:
         csr = await anyio.to_thread.run_sync(self._read_csr, work)
         await self.registry.permit_certificate()
 
-        # Step 3: the intent is durable before the request leaves: what may exist on the account is always known of.
+        # Step 3: the intent is durable before the request leaves, so what may exist is always known of.
         await self.ledger.requested(work.seq)
         work.state = State.REQUESTED
 

@@ -22,17 +22,20 @@ import anyio
 
 from pipeline import failpoints
 from pipeline.aws.failures import CallError, Failure
+from pipeline.device import State
 from pipeline.errors import DeviceError
 from pipeline.inspection import inspect, public_key_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pipeline.aws.registry import Registry
     from pipeline.device import Certificate, Issued
-    from pipeline.ledger import Ledger
+    from pipeline.ledger import Entry, Ledger
     from pipeline.meter import Meter
     from pipeline.stop import Stop
 
-__all__ = ["Reconciler"]
+__all__ = ["Finding", "Reconciler"]
 
 SETTLING_SECONDS = 10.0
 """How long after the first look in vain the last one begins: several times what lists lag behind."""
@@ -40,7 +43,25 @@ SETTLING_SECONDS = 10.0
 MARGIN_SECONDS = 120.0
 """How much older than its request a certificate may seem: clocks within AWS differ, and its Date is in seconds."""
 
+_TOGETHER = 1000
+"""Doubts that share one look at the list, when nothing else is going on."""
+
 _CERTIFICATE_ID = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one request that was in doubt.
+
+    Attributes:
+        thing_name: Whose it was.
+        certificate_id: The certificate that was found for it, or None.
+        problem: Why the certificate that was found could not be adopted, or "".
+    """
+
+    thing_name: str
+    certificate_id: str | None
+    problem: str = ""
 
 
 @dataclass(slots=True)
@@ -107,6 +128,45 @@ class Reconciler:
             del self._doubts[seq]
         return await self._adopt(doubt, common_name, dry_run=dry_run)
 
+    async def settle_all(self, tell: Callable[[Finding], None], *, dry_run: bool) -> None:
+        """Settle every request in doubt that the ledger knows, in as few looks as there can be.
+
+        Args:
+            tell: Called with each finding.
+            dry_run: Change nothing, neither on the account nor in the ledger.
+        """
+        if not dry_run:
+            await self.remove_left_over()
+        batch: list[Entry] = []
+        for entry in self._ledger.read.entries(f"state = {State.REQUESTED:d}"):
+            batch.append(entry)
+            if len(batch) == _TOGETHER:
+                await self._settle_batch(batch, tell, dry_run=dry_run)
+                batch = []
+        await self._settle_batch(batch, tell, dry_run=dry_run)
+
+    async def _settle_batch(self, batch: list[Entry], tell: Callable[[Finding], None], *, dry_run: bool) -> None:
+        async def one(entry: Entry) -> None:
+            name = entry.device.thing_name
+            try:
+                certificate = await self.settle(
+                    entry.seq, entry.spki_sha256 or "", entry.device.common_name, dry_run=dry_run
+                )
+            except DeviceError as error:
+                tell(Finding(name, None, error.message))
+                return
+            if not dry_run:
+                await (
+                    self._ledger.refused(entry.seq)
+                    if certificate is None
+                    else self._ledger.issued(entry.seq, certificate)
+                )
+            tell(Finding(name, certificate.certificate_id if certificate else None))
+
+        async with anyio.create_task_group() as group:
+            for entry in batch:
+                group.start_soon(one, entry)
+
     async def remove_rejected(self, seq: int, spki_sha256: str, issued: Issued, error: DeviceError) -> bool:
         """Take a certificate that failed inspection off the account, and return whether nothing is left of it.
 
@@ -143,7 +203,7 @@ class Reconciler:
             if error.failure is not Failure.REFUSED:
                 raise
             # It is inactive and can do nothing; something else was attached to it meanwhile.
-            self._meter.note(f"certificate {certificate_id} was set inactive but not deleted: {error.message}")
+            self._meter.note(f"certificate {certificate_id} was set inactive but not deleted: {error.reason}")
 
     async def _look_for(self, doubt: _Doubt) -> None:
         """Have the list looked through once more for a doubt; one pass serves all who are waiting."""

@@ -20,11 +20,9 @@ import anyio
 import anyio.to_thread
 
 from pipeline import failpoints, files, preflight, report
-from pipeline.aws import client, quotas
-from pipeline.aws.caller import Caller
 from pipeline.aws.failures import CallError, Failure
 from pipeline.aws.limiter import Budget
-from pipeline.aws.registry import Registry
+from pipeline.aws.session import open_registry
 from pipeline.device import State
 from pipeline.errors import DeviceError, InterruptedRunError, ThingmillError
 from pipeline.issuance import Issuance
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+    from pipeline.aws.caller import Caller
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.meter import Meter
@@ -83,7 +82,7 @@ class Run:
             RefusedError: AWS refused, or something is missing that the manifest asks for.
         """
         async with AsyncExitStack() as stack:
-            registry, _ = await self._connect(stack)
+            registry, _ = await open_registry(stack, self.settings.access, self.embedded, self.stop, LANES)
             return await preflight.check(registry, self.settings, self.roster, self.embedded)
 
     async def execute(self) -> None:
@@ -99,7 +98,7 @@ class Run:
         started = datetime.now(UTC)
         folder = RunFolder(settings.run_folder, settings.shard)
         async with AsyncExitStack() as stack:
-            registry, caller = await self._connect(stack)
+            registry, caller = await open_registry(stack, settings.access, self.embedded, self.stop, LANES)
             await stack.enter_async_context(_signals(self))
             try:
                 account = await preflight.check(registry, settings, self.roster, self.embedded)
@@ -130,20 +129,6 @@ class Run:
             raise self._fatal
         if self.stop.requested:
             raise InterruptedRunError("the run was stopped; what was in flight is recorded")
-
-    async def _connect(self, stack: AsyncExitStack) -> tuple[Registry, Caller]:
-        settings, embedded = self.settings, self.embedded
-        clients = await stack.enter_async_context(
-            client.connect(
-                profile=settings.profile,
-                region=embedded.region if embedded else settings.region,
-                endpoint_url=embedded.endpoint_url if embedded else settings.endpoint_url,
-                connections=LANES,
-                credentials=("test", "test") if embedded else None,
-            )
-        )
-        caller = Caller(quotas.granted(clients.region, settings.quotas), self.stop)
-        return Registry(clients, caller), caller
 
     async def _report(self, ledger: Ledger, folder: RunFolder, started: datetime) -> None:
         """Write the reports from what is durable, also when the run was stopped."""

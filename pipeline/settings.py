@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Defaults", "Existing", "KeyType", "Settings"]
+__all__ = ["Access", "Defaults", "Existing", "KeyType", "Settings"]
 
 
 class KeyType(enum.StrEnum):
@@ -43,20 +43,34 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach an account.
+
+    Attributes:
+        profile: AWS profile, or None for the usual chain.
+        region: AWS Region, or None for the profile's.
+        endpoint_url: Another endpoint for every AWS call (an emulator).
+        quotas: Calls per second by API operation, where the user knows better than the table.
+    """
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    quotas: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that ``thingmill run`` can be told.
 
     Attributes:
         manifest: Path of the manifest, or ``-``.
         run_folder: Where the run lands.
-        profile: AWS profile, or None for the usual chain.
-        region: AWS Region, or None for the profile's.
-        endpoint_url: Another endpoint for every AWS call (an emulator).
+        access: How to reach the account.
         local: Run against the embedded AWS IoT.
         key_type: The key made for each device that brings no CSR.
         workers: Processes that make keys.
         rate: Devices per second at most, or None.
-        quotas: Calls per second by API operation, where the user knows better than the table.
         defaults: What rows get where they do not say otherwise.
         policy_document: A policy file's JSON text; ``defaults.policy`` is then its name.
         create_missing: Make the thing types and groups that the manifest names and the account lacks.
@@ -68,14 +82,11 @@ class Settings:
 
     manifest: str
     run_folder: Path
-    profile: str | None = None
-    region: str | None = None
-    endpoint_url: str | None = None
+    access: Access = field(default_factory=Access)
     local: bool = False
     key_type: KeyType = KeyType.RSA_4096
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     rate: float | None = None
-    quotas: dict[str, float] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=Defaults)
     policy_document: str | None = None
     create_missing: bool = False

@@ -12,7 +12,7 @@ import enum
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from pipeline.errors import DeviceError, RefusedError
+from pipeline.errors import DeviceError, RefusedError, ThingmillError
 from pipeline.text import printable
 
 __all__ = ["CallError", "Failure", "sort"]
@@ -34,39 +34,41 @@ class Failure(enum.Enum):
     """Not done for this device or any other: the run stops, and nothing is held against the device."""
 
 
-class CallError(Exception):
-    """One AWS call failed.
+class CallError(ThingmillError):
+    """One AWS call failed. Where no device is concerned it reaches the user as it is, with exit code 3.
 
     Attributes:
         api: The operation (``CreateThing``).
         failure: What it means.
         code: The error's code as AWS names it, or the kind of connection failure.
-        message: What AWS said, safe to print.
+        reason: What AWS said, safe to print.
     """
 
-    def __init__(self, api: str, failure: Failure, code: str, message: str) -> None:
-        super().__init__(f"{api}: {code}: {message}")
+    exit_code = 3
+
+    def __init__(self, api: str, failure: Failure, code: str, reason: str) -> None:
+        super().__init__(f"{api} failed: {reason} ({code})", advice=_advice(code))
         self.api = api
         self.failure = failure
         self.code = code
-        self.message = message
+        self.reason = reason
 
     def for_device(self, step: int) -> DeviceError:
         """Return what fails one device."""
         if self.failure is Failure.REFUSED:
             return DeviceError(
-                step, self.code, f"{self.api} was refused: {self.message}", advice=_advice(self.code)
+                step, self.code, f"{self.api} was refused: {self.reason}", advice=_advice(self.code)
             )
         return DeviceError(
             step,
             self.code,
-            f"{self.api} got no answer, again and again: {self.message}",
+            f"{self.api} got no answer, again and again: {self.reason}",
             advice="look at the network and at AWS's health page, then run the same command again",
         )
 
     def for_run(self) -> RefusedError:
         """Return what stops the run."""
-        return RefusedError(f"{self.api} was refused: {self.message} ({self.code})", advice=_advice(self.code))
+        return RefusedError(f"{self.api} was refused: {self.reason} ({self.code})", advice=_advice(self.code))
 
 
 _THROTTLES = frozenset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, ParamSpec
@@ -16,9 +17,16 @@ from pipeline.text import printable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["app", "command", "find_run", "main", "run_async"]
+__all__ = ["MANIFEST", "OUTPUT", "RUN", "app", "command", "find_run", "main", "run_async", "show"]
 
 P = ParamSpec("P")
+
+_COMMANDS = ("run", "check", "verify", "reconcile", "local")
+"""Each is a module that registers one command when it is imported, in the order of ``--help``."""
+
+MANIFEST = typer.Argument(metavar="MANIFEST", help="A manifest, or - for standard input.")
+RUN = typer.Argument(metavar="RUN", help="A run's folder, or its name.")
+OUTPUT = typer.Option(Path("output"), "--output", metavar="DIR", help="Where runs land.")
 
 app = typer.Typer(
     name="thingmill",
@@ -34,8 +42,8 @@ app = typer.Typer(
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    from pipeline.cli import commands, run  # noqa: F401, PLC0415  importing them registers the commands
-
+    for name in _COMMANDS:
+        importlib.import_module(f"pipeline.cli.{name}")
     try:
         app()
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
-from pipeline.settings import Defaults, Existing, KeyType, Settings
+from pipeline.settings import Access, Defaults, Existing, KeyType, Settings
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -43,14 +43,16 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
         manifest=manifest,
         run_folder=Path(manifest).parent if fed_back else _run_folder(manifest, told),
         resumes_failed=fed_back,
-        profile=told.get("profile"),
-        region=told.get("region"),
-        endpoint_url=told.get("endpoint_url"),
+        access=Access(
+            profile=told.get("profile"),
+            region=told.get("region"),
+            endpoint_url=told.get("endpoint_url"),
+            quotas=_named_quotas(quotas if isinstance(quotas, dict) else _quota_options(quotas)),
+        ),
         local=bool(told.get("local", False)),
         key_type=KeyType(told.get("key", KeyType.RSA_4096)),
         workers=_workers(told.get("workers")),
         rate=told.get("rate"),
-        quotas=_named_quotas(quotas if isinstance(quotas, dict) else _quota_options(quotas)),
         defaults=Defaults(
             thing_type=told.get("thing_type"),
             groups=tuple(dict.fromkeys(told.get("group", ()))),

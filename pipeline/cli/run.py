@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.app import command
+from pipeline.cli.app import MANIFEST, command
 from pipeline.settings import Existing, KeyType
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @command("run")
 def run(
-    manifest: str = typer.Argument(metavar="MANIFEST", help="A manifest, or - for standard input."),
+    manifest: str = MANIFEST,
     output: str | None = typer.Option(None, "--output", metavar="DIR", help="Where runs land. [default: output]"),
     name: str | None = typer.Option(None, "--name", help="The run's name. [default: the manifest's]"),
     profile: str | None = typer.Option(None, "--profile", help="AWS profile."),

@@ -1,0 +1,58 @@
+"""``thingmill check``: read and validate a manifest, submit nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+from pipeline.cli.app import MANIFEST, command, show
+from pipeline.errors import ManifestError
+
+
+@command("check")
+def check(
+    manifest: str = MANIFEST,
+    thing_type: str | None = typer.Option(None, "--thing-type", help="For rows that name none."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Read and validate a manifest; submit nothing.
+
+    Every fault is named as FILE:LINE:COLUMN on standard output. Exit code 2 when there is one.
+    """
+    from pipeline.cli.options import resolve
+    from pipeline.manifest import load, run_settings
+    from pipeline.progress import validating
+
+    try:
+        settings = resolve(manifest, {"thing_type": thing_type}, run_settings(manifest))
+        with validating(manifest, stderr=sys.stderr) as progress:
+            roster = load(manifest, settings.defaults, progress=progress)
+        with roster:
+            things = len(roster)
+            names = {
+                "thing_types": sorted(roster.thing_types()),
+                "thing_groups": sorted(roster.groups()),
+                "billing_groups": sorted(roster.billing_groups()),
+                "policies": sorted(roster.policies()),
+            }
+    except ManifestError as error:
+        for fault in error.faults:
+            line = {"file": fault.file, "line": fault.line, "column": fault.column, "reason": fault.reason}
+            typer.echo(json.dumps(line) if as_json else str(fault))
+        show(_already_listed(error))
+        raise typer.Exit(error.exit_code) from None
+    if as_json:
+        typer.echo(json.dumps({"things": things, **names}))
+        return
+    typer.echo(f"{things:,} {'thing' if things == 1 else 'things'}, no fault")
+    for kind, found in names.items():
+        if found:
+            typer.echo(f"{kind.replace('_', ' ')}: {', '.join(found)}")
+
+
+def _already_listed(error: ManifestError) -> ManifestError:
+    error.details = (f"… and {error.total - len(error.faults):,} more",) if error.total > len(error.faults) else ()
+    error.total = 0
+    return error

@@ -1,0 +1,47 @@
+"""``thingmill local``: the embedded AWS IoT in the foreground."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline.cli.app import OUTPUT, command, run_async
+
+if TYPE_CHECKING:
+    from pipeline.local import Embedded
+
+
+@command("local")
+def local(output: Path = OUTPUT) -> None:
+    """Run the embedded AWS IoT in the foreground, for trying things out from another terminal."""
+    import signal
+
+    import anyio
+
+    from pipeline.local import serve_foreground
+
+    def announce(aws: Embedded) -> None:
+        typer.echo("# The embedded AWS IoT is up. In another terminal:")
+        for name, value in aws.environment.items():
+            typer.echo(f"export {name}={value}")
+        typer.echo(f"# MQTT with a bundle's own files: {aws.mqtt_host}:{aws.mqtt_port}")
+        typer.echo("# Ctrl-C ends it.")
+        sys.stdout.flush()
+
+    output.mkdir(parents=True, exist_ok=True)
+
+    async def serve() -> None:
+        async with anyio.create_task_group() as group:
+
+            async def until_signal() -> None:
+                with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+                    async for _ in received:
+                        group.cancel_scope.cancel()
+
+            group.start_soon(until_signal)
+            await serve_foreground(output / ".local", announce)
+
+    run_async(serve)

@@ -1,0 +1,63 @@
+"""``thingmill reconcile``: certificates that were issued and never recorded, found and settled."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import typer
+
+from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async
+
+
+@command("reconcile")
+def reconcile(
+    run: str = RUN,
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only tell; change nothing."),
+    profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
+    region: str | None = typer.Option(None, "--region", help="AWS Region. [default: the run's]"),
+    endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
+    local: bool = typer.Option(False, "--local", help="Against the embedded AWS IoT."),
+    output: Path = OUTPUT,
+) -> None:
+    """Find certificates that were issued and never recorded, and settle them.
+
+    A run does this by itself when it is resumed; here it is done alone.
+    """
+    from pipeline.aws.session import open_registry
+    from pipeline.files import RunLock
+    from pipeline.layout import RunFolder
+    from pipeline.ledger import Ledger
+    from pipeline.local import embedded
+    from pipeline.meter import Meter
+    from pipeline.reconcile import Finding, Reconciler
+    from pipeline.settings import Access
+    from pipeline.stop import Stop
+
+    folder = RunFolder(find_run(run, output))
+    findings: list[Finding] = []
+
+    async def work() -> None:
+        stop = Stop()
+        async with AsyncExitStack() as stack:
+            aws = await stack.enter_async_context(embedded(folder.root.parent / ".local")) if local else None
+            stack.enter_context(RunLock(folder.lock))
+            ledger = await stack.enter_async_context(Ledger(folder.ledger))
+            access = Access(profile, region or ledger.read.meta().get("Region"), endpoint_url)
+            registry, _ = await open_registry(stack, access, aws, stop, connections=10)
+            identity = await registry.get_caller_identity()
+            await ledger.bind({"account": identity.account, "Region": registry.region})
+            await Reconciler(registry, ledger, Meter(), stop).settle_all(findings.append, dry_run=dry_run)
+
+    run_async(work)
+    for finding in findings:
+        if finding.problem:
+            typer.echo(f"{finding.thing_name}: {finding.problem}")
+        elif finding.certificate_id:
+            typer.echo(f"{finding.thing_name}: {'would adopt' if dry_run else 'adopted'} {finding.certificate_id}")
+        else:
+            typer.echo(
+                f"{finding.thing_name}: no certificate was issued; it {'can' if dry_run else 'will'} be asked for again"
+            )
+    adopted = sum(1 for finding in findings if finding.certificate_id)
+    typer.echo(f"{len(findings):,} in doubt, {adopted:,} {'found' if dry_run else 'adopted'}")
