@@ -29,7 +29,7 @@ from pipeline.issuance import Issuance
 from pipeline.layout import RunFolder
 from pipeline.ledger import Entry, Ledger
 from pipeline.meter import Limit
-from pipeline.reconcile import Reconciler
+from pipeline.reconcile import SETTLING_SECONDS, Reconciler
 from pipeline.stop import Stop, StoppedError
 from pipeline.things import SkippedError
 from pipeline.workers import KeyWorkers
@@ -63,6 +63,7 @@ class Run:
         roster: The validated manifest.
         meter: Is told what happens.
         embedded: The embedded AWS IoT, when the run is against it.
+        settling: Seconds until a certificate that is not listed is taken as not issued.
         stop: Ends the run early, in order.
         summary: What the reports say, once they are written.
     """
@@ -71,6 +72,7 @@ class Run:
     roster: Roster
     meter: Meter
     embedded: Embedded | None = None
+    settling: float = SETTLING_SECONDS
     stop: Stop = field(default_factory=Stop)
     summary: report.Summary | None = None
     _fatal: ThingmillError | None = None
@@ -109,7 +111,7 @@ class Run:
             await ledger.remember({"quotas": _listed(caller), "endpoint": account.endpoint.host})
             rate = Budget(settings.rate) if settings.rate else None
             async with KeyWorkers(settings.workers, settings.key_type) as workers:
-                reconciler = Reconciler(registry, ledger, self.meter, self.stop)
+                reconciler = Reconciler(registry, ledger, self.meter, self.stop, self.settling)
                 issuance = Issuance(
                     settings,
                     folder,

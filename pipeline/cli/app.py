@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, ParamSpec
@@ -17,7 +18,18 @@ from pipeline.text import printable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["MANIFEST", "OUTPUT", "RUN", "app", "command", "find_run", "main", "run_async", "show"]
+__all__ = [
+    "MANIFEST",
+    "OUTPUT",
+    "RUN",
+    "app",
+    "command",
+    "find_run",
+    "main",
+    "run_async",
+    "settling_seconds",
+    "show",
+]
 
 P = ParamSpec("P")
 
@@ -107,6 +119,13 @@ def show(error: ThingmillError) -> None:
     typer.echo(f"thingmill: {error.message}", err=True)
     if error.advice:
         typer.echo(f"           {error.advice}", err=True)
+
+
+def settling_seconds() -> float:
+    """Return how long a lost certificate is looked for; a double of AWS IoT that lists at once needs less."""
+    from pipeline.reconcile import SETTLING_SECONDS
+
+    return float(os.environ.get("THINGMILL_SETTLING_SECONDS", SETTLING_SECONDS))
 
 
 def find_run(run: str, output: Path) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipeline import report
-from pipeline.cli.app import run_async, show
+from pipeline.cli.app import run_async, settling_seconds, show
 from pipeline.errors import ThingmillError, UsageError
 from pipeline.layout import RunFolder
 from pipeline.ledger import finished_ledger
@@ -102,7 +102,7 @@ class Invocation:
             aws = await self._embedded(stack)
             shown = display(self._meter, kind=self.kind, stdout=sys.stdout, stderr=sys.stderr)
             await stack.enter_async_context(shown)
-            run = Run(self.settings, self.roster, self._meter, aws)
+            run = Run(self.settings, self.roster, self._meter, aws, settling_seconds())
             try:
                 await run.execute()
             finally:

@@ -68,7 +68,7 @@ def inspect_csr(cell: str, folder: Path, common_name: str) -> SigningRequest:
         _check_signature(request)
         _check_subject(request, common_name)
         spki = request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise CsrError("the CSR cannot be read: it is no PKCS#10 request that cryptography knows") from error
     pem = request.public_bytes(Encoding.PEM).decode()
     _check_size(pem)
@@ -79,10 +79,12 @@ def _read(path: Path, shown: str) -> str:
     """Read a CSR's file: never a device or a pipe, which could block, and never more than a CSR can have."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise CsrError(f"the CSR {quoted(shown)} is not a regular file")
-            content = file.read(2 * _LIMIT)
+            content = os.read(descriptor, 2 * _LIMIT)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise CsrError(f"the CSR {quoted(shown)} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
