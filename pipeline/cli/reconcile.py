@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async
+from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async, settling_seconds
 
 
 @command("reconcile")
@@ -47,7 +47,8 @@ def reconcile(
             registry, _ = await open_registry(stack, access, aws, stop, connections=10)
             identity = await registry.get_caller_identity()
             await ledger.bind({"account": identity.account, "Region": registry.region})
-            await Reconciler(registry, ledger, Meter(), stop).settle_all(findings.append, dry_run=dry_run)
+            reconciler = Reconciler(registry, ledger, Meter(), stop, settling_seconds())
+            await reconciler.settle_all(findings.append, dry_run=dry_run)
 
     run_async(work)
     for finding in findings:
@@ -56,8 +57,6 @@ def reconcile(
         elif finding.certificate_id:
             typer.echo(f"{finding.thing_name}: {'would adopt' if dry_run else 'adopted'} {finding.certificate_id}")
         else:
-            typer.echo(
-                f"{finding.thing_name}: no certificate was issued; it {'can' if dry_run else 'will'} be asked for again"
-            )
+            typer.echo(f"{finding.thing_name}: no certificate was issued; the next run asks for it again")
     adopted = sum(1 for finding in findings if finding.certificate_id)
     typer.echo(f"{len(findings):,} in doubt, {adopted:,} {'found' if dry_run else 'adopted'}")
