@@ -32,7 +32,7 @@ from pipeline import files, keys
 from pipeline.aws.failures import CallError, Failure
 from pipeline.bundles import pem
 from pipeline.device import State
-from pipeline.errors import DeviceError
+from pipeline.errors import DeviceError, RefusedError
 from pipeline.inspection import inspect
 from pipeline.things import ensure_thing
 from pipeline.workers import KeyJob
@@ -198,9 +198,21 @@ class Issuance:
         policy = work.device.policy
         if policy is not None:
             with _failing_at(8):
-                await self.registry.attach_policy(policy, _certificate(work).arn)
+                try:
+                    await self.registry.attach_policy(policy, _certificate(work).arn)
+                except CallError as error:
+                    await self._refuse_without_policy(policy, error)
+                    raise
         await self.ledger.done(work.seq)
         self._reached(work, State.DONE)
+
+    async def _refuse_without_policy(self, policy: str, error: CallError) -> None:
+        """Stop the run when the policy was deleted meanwhile: that is no device's failure."""
+        if error.code == "ResourceNotFoundException" and await self.registry.get_policy(policy) is None:
+            raise RefusedError(
+                f"the policy {policy} was deleted while the run went on",
+                advice="make it again, then run the same command again: it goes on where it stopped",
+            ) from error
 
     def _reached(self, work: _Work, state: State) -> None:
         work.state = state

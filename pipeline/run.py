@@ -23,6 +23,7 @@ from pipeline import failpoints, files, preflight, report
 from pipeline.aws.failures import CallError, Failure
 from pipeline.aws.limiter import Budget
 from pipeline.aws.session import open_registry
+from pipeline.breaker import Breaker
 from pipeline.device import State
 from pipeline.errors import DeviceError, InterruptedRunError, ThingmillError
 from pipeline.issuance import Issuance
@@ -76,6 +77,7 @@ class Run:
     stop: Stop = field(default_factory=Stop)
     summary: report.Summary | None = None
     _fatal: ThingmillError | None = None
+    _breaker: Breaker = field(default_factory=Breaker)
 
     async def look(self) -> preflight.Account:
         """Look at the account and change nothing.
@@ -204,24 +206,29 @@ class Run:
                         with self.stop.interruptible():
                             await rate.acquire()
                     await issuance.provision(entry)
+                    self._breaker.succeeded()
                 except StoppedError:
                     return
                 except SkippedError as skipped:
                     await ledger.skipped(entry.seq, skipped.reason)
                     self.meter.skip(entry.device, skipped.reason)
                 except DeviceError as error:
-                    await ledger.failed(entry.seq, error)
-                    self.meter.fail(entry.device, error)
+                    await self._fail(ledger, entry, error)
                 except CallError as error:
                     if error.failure is Failure.FATAL:
                         self._abort(error.for_run())
                         return
-                    failure = error.for_device(4)
-                    await ledger.failed(entry.seq, failure)
-                    self.meter.fail(entry.device, failure)
+                    await self._fail(ledger, entry, error.for_device(4))
                 except ThingmillError as error:
                     self._abort(error)
                     return
+
+    async def _fail(self, ledger: Ledger, entry: Entry, error: DeviceError) -> None:
+        await ledger.failed(entry.seq, error)
+        self.meter.fail(entry.device, error)
+        broken = self._breaker.failed(error)
+        if broken is not None:
+            self._abort(broken)
 
     def _abort(self, error: ThingmillError) -> None:
         """Stop the run for a reason that is not this device's: nothing is held against it."""

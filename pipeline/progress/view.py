@@ -105,7 +105,7 @@ def _packed(parts: Iterator[_Part], width: int) -> Iterator[Text]:
 
 
 def _line(parts: Sequence[_Part]) -> Text:
-    line = Text()
+    line = Text(no_wrap=True, overflow="ellipsis")
     for index, (text, style) in enumerate(parts):
         line.append(_SEPARATOR if index else "", "dim")
         line.append(text, style)

@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pipeline import mqtt
 from pipeline.errors import UsageError
 from pipeline.mqtt import ProofError, prove, prove_refused, read_bundle
 
@@ -178,7 +177,7 @@ def test_port_443_asks_for_mqtt_by_alpn(bundle: BundleFiles, monkeypatch: pytest
         refusal(partial(prove, served))
         assert agreed == [None]
     with server(bundle, CONNACK_SERVER_UNAVAILABLE) as (served, agreed):
-        monkeypatch.setattr(mqtt, "_ALPN_PORT", served.port)
+        monkeypatch.setattr(session, "_ALPN_PORT", served.port)
         refusal(partial(prove, served))
         assert agreed == ["x-amzn-mqtt-ca"]
 

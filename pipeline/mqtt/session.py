@@ -1,7 +1,4 @@
-"""Prove a bundle the way its device will use it: connect over MQTT with nothing but the bundle's own files.
-
-TLS 1.2 or newer, server verified against the bundle's own roots, SNI with the whole endpoint, MQTT 5 for
-its reason codes, client id = thing name, one QoS 1 message acknowledged.
+"""One MQTT connection with a bundle's own files, driven by hand so that every refusal has a name.
 
 paho-mqtt runs in a worker thread, since it says *why* the server refused: aiomqtt, which wraps it, drops the
 reason code of a PUBACK (a refused message looks like a delivered one) and does not notice a connection that
@@ -10,31 +7,26 @@ is closed before CONNACK, which is how AWS IoT answers a certificate that is not
 
 from __future__ import annotations
 
-import json
-import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anyio import from_thread, to_thread
+from anyio import from_thread
 
-from pipeline.errors import ThingmillError, UsageError
+from pipeline.errors import UsageError
+from pipeline.mqtt.bundle import ProofError
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
     from typing import NoReturn, Self
 
     from paho.mqtt.reasoncodes import ReasonCode
 
-__all__ = ["BundleFiles", "ProofError", "prove", "prove_refused", "read_bundle"]
+    from pipeline.mqtt.bundle import BundleFiles
 
-_CONFIG_BYTES = 65_536
-_ENDPOINT = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
-_THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+__all__ = ["exchange"]
 
 # MQTT with a client certificate on port 443 (AWS IoT Developer Guide, "Device communication protocols").
 _ALPN_PORT, _ALPN = 443, "x-amzn-mqtt-ca"
@@ -46,145 +38,7 @@ _NOT_AUTHORIZED = frozenset({0x86, 0x87, 0x8A})
 _CANCEL_SECONDS = 0.2
 
 
-class ProofError(ThingmillError):
-    """A bundle did not prove itself.
-
-    Args:
-        code: A short, stable name of the cause: ``BadBundle``, ``UnknownHost``, ``ConnectionRefused``,
-            ``ConnectionFailed``, ``ConnectionClosed``, ``TLSFailed``, ``NotAuthorized``, ``ServerRefused``,
-            ``PublishRefused``, ``Timeout`` or ``LetIn``.
-        message: What happened, in one sentence.
-        advice: What to do about it.
-    """
-
-    def __init__(self, code: str, message: str, *, advice: str = "") -> None:
-        super().__init__(message, advice=advice)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class BundleFiles:
-    """What a device finds in its bundle. The key is a path: it goes into TLS and nowhere else."""
-
-    thing_name: str
-    endpoint: str
-    port: int
-    certificate: Path
-    key: Path
-    root_ca: Path
-
-
-def read_bundle(folder: Path) -> BundleFiles:
-    """Return what ``config.json`` in a bundle's folder names, held inside that folder.
-
-    Raises:
-        ProofError: ``BadBundle``: it is missing or damaged, or a name in it leads out of the folder.
-    """
-    try:
-        with (folder / "config.json").open("rb") as file:
-            config = json.loads(file.read(_CONFIG_BYTES))
-    except OSError as error:
-        raise _bad(folder, f"config.json cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise _bad(folder, "config.json is not JSON") from error
-    if not isinstance(config, dict):
-        raise _bad(folder, "config.json is not a JSON object")
-
-    def text(key: str, pattern: re.Pattern[str]) -> str:
-        value = config.get(key)
-        if isinstance(value, str) and pattern.fullmatch(value):
-            return value
-        raise _bad(folder, f"config.json has no usable `{key}`")
-
-    def inside(key: str) -> Path:
-        path = folder / text(key, re.compile(r"[^/\\\0]{1,255}"))
-        # Resolved, since a symbolic link leads out as well as `..` does.
-        if path.name in {"", "..", "."} or path.resolve().parent != folder.resolve():
-            raise _bad(folder, f"`{key}` in config.json leads out of the bundle")
-        return path
-
-    port = config.get("port")
-    if type(port) is not int or not 0 < port < 65_536:  # not isinstance: True is an int
-        raise _bad(folder, "config.json has no usable `port`")
-    return BundleFiles(
-        thing_name=text("thing-name", _THING_NAME),
-        endpoint=text("endpoint", _ENDPOINT),
-        port=port,
-        certificate=inside("cert"),
-        key=inside("key"),
-        root_ca=inside("root-ca"),
-    )
-
-
-def _bad(folder: Path, what: str) -> ProofError:
-    return ProofError("BadBundle", f"{printable(folder.name)}: {printable(what)}")
-
-
-async def prove(
-    bundle: BundleFiles,
-    *,
-    client_id: str | None = None,
-    topic: str | None = None,
-    timeout: float = 15.0,  # noqa: ASYNC109 - a scope cannot say what was waited for when it cut it off
-) -> None:
-    """Connect with the bundle, publish one message with QoS 1 and see it acknowledged.
-
-    A server keeps one connection per client id: a device that is connected right now is put off by this.
-
-    Args:
-        bundle: What ``read_bundle`` returned.
-        client_id: The thing name unless given.
-        topic: ``things/THING/proof`` unless given.
-        timeout: Seconds, for everything together.
-
-    Raises:
-        ProofError: It was not so, and why.
-        UsageError: The extra ``mqtt`` is not installed, or the topic has a wildcard.
-    """
-    topic = topic or f"things/{bundle.thing_name}/proof"
-    if set("#+") & set(topic):
-        raise UsageError(f"a message cannot be published to the wildcard {printable(topic)!r}")
-    await to_thread.run_sync(_exchange, bundle, client_id or bundle.thing_name, topic, timeout)
-
-
-async def prove_refused(
-    bundle: BundleFiles,
-    *,
-    client_id: str | None = None,
-    timeout: float = 15.0,  # noqa: ASYNC109 - as in prove
-) -> str:
-    """Connect under another device's client id and see that refused.
-
-    Only the server's own refusal counts: a server that is down, or not the right one, refuses nothing.
-
-    Args:
-        bundle: What ``read_bundle`` returned.
-        client_id: ``not-THING`` unless given.
-        timeout: Seconds, for everything together.
-
-    Returns:
-        The reason the server gave, safe to print.
-
-    Raises:
-        ProofError: ``LetIn``, or what kept the server from deciding.
-        UsageError: The extra ``mqtt`` is not installed.
-    """
-    # AWS IoT takes client ids of up to 128 characters, as long as a thing name may be.
-    stranger = client_id or f"not-{bundle.thing_name}"[:128]
-    try:
-        await to_thread.run_sync(_exchange, bundle, stranger, None, timeout)
-    except ProofError as error:
-        if error.code in {"NotAuthorized", "ConnectionClosed"}:
-            return error.message
-        raise
-    raise ProofError(
-        "LetIn",
-        f"{bundle.thing_name} was let in under the client id {printable(stranger)!r}",
-        advice="give the policy a resource `client/${iot:Connection.Thing.ThingName}` and no wildcard",
-    )
-
-
-def _exchange(bundle: BundleFiles, client_id: str, topic: str | None, timeout: float) -> None:
+def exchange(bundle: BundleFiles, client_id: str, topic: str | None, timeout: float) -> None:
     """Connect, publish if there is a topic, disconnect. Runs in a worker thread."""
     with _Session(bundle, client_id, timeout) as session:
         session.connect()
