@@ -32,10 +32,12 @@ __all__ = [
     "private_folder",
     "publish_folder",
     "read_file",
+    "remove",
     "replace_whole",
     "replace_whole_from",
     "sweep_temporaries",
     "sync_folder",
+    "sync_move",
 ]
 
 SECRET = 0o400
@@ -55,7 +57,8 @@ def private_folder(folder: Path) -> None:
     with _named(folder, "make the folder"):
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-            sync_folder(folder.parent)
+        # Also where it is there already: whoever made it may have been killed before its name was durable.
+        sync_folder(folder.parent)
         found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise DiskError(f"{printable(str(folder))} is not a folder", advice="move it away and run again")
@@ -144,6 +147,16 @@ def publish_folder(staged: Path, final: Path) -> None:
         # rename(2) refuses to replace a folder that is not empty, and a folder is never replaced by halves.
         staged.rename(final)
         failpoints.hit("bundle.renamed")
+    sync_move(staged, final)
+
+
+def sync_move(staged: Path, final: Path) -> None:
+    """Make a rename durable at both its ends, done here or by a process that was killed just after it.
+
+    Raises:
+        DiskError: The disk refused.
+    """
+    with _named(final, "publish"):
         sync_folder(final.parent)
         sync_folder(staged.parent)
 
@@ -164,6 +177,20 @@ def read_file(path: Path, limit: int = 1 << 20) -> bytes:
     if len(data) > limit:
         raise DiskError(f"{printable(str(path))} is larger than {limit:,} bytes")
     return data
+
+
+def remove(path: Path) -> None:
+    """Remove a file, durably; one that is not there is no failure.
+
+    Raises:
+        DiskError: The disk refused.
+    """
+    with _named(path, "remove"):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -29,6 +29,7 @@ import anyio
 import anyio.to_thread
 
 from pipeline import files, keys
+from pipeline.aws.caller import MOST_RETRIES
 from pipeline.aws.failures import CallError, Failure
 from pipeline.bundles import pem
 from pipeline.device import State
@@ -61,6 +62,7 @@ class _Work:
     state: State
     spki_sha256: str
     certificate: Certificate | None
+    unsent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,10 @@ class Issuance:
             raise error
         if error.failure is Failure.REFUSED:
             raise error.for_device(4) from error
+        if error.failure is Failure.UNSENT:
+            work.unsent += 1
+            if work.unsent > MOST_RETRIES:
+                raise error.for_device(4) from error
         await self.registry.pause(2)
 
     async def _step_5_inspect(self, work: _Work, issued: Issued) -> None:
@@ -243,6 +249,7 @@ class Issuance:
         if final.exists() and not staged.exists():
             # A run was killed between the rename and the ledger's next state: the bundle is whole already.
             if files.read_file(final / f"{name}.pem") == contents[f"{name}.pem"]:
+                files.sync_move(staged, final)
                 return
             raise DeviceError(6, "BundleTaken", f"devices/{name} holds another certificate", advice="move it away")
         if final.parent != self.folder.devices:

@@ -103,12 +103,16 @@ def ensure_key(folder: Path, thing_name: str, common_name: str, key_type: KeyTyp
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         files.create_once(path, pem, files.SECRET)
         failpoints.hit("key.durable")
-    return store_csr(folder, thing_name, sign_request(key, common_name))
+    return _store(folder, thing_name, sign_request(key, common_name))
 
 
 def store_csr(folder: Path, thing_name: str, csr: str) -> KeyReceipt:
-    """Have a CSR on disk, and return the receipt for its key."""
+    """Have the CSR of a device that keeps its own key on disk, and return the receipt for its key."""
     files.private_folder(folder)
+    return _store(folder, thing_name, csr)
+
+
+def _store(folder: Path, thing_name: str, csr: str) -> KeyReceipt:
     files.replace_whole(folder / f"{thing_name}.csr", csr.encode("ascii"))
     failpoints.hit("key.receipt")
     return KeyReceipt(csr=csr, spki_sha256=spki_sha256(public_key_of_csr(csr)))

@@ -13,6 +13,7 @@ every DescribeCertificate spends from a quota of ten a second.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "Reconciler"]
 
-SETTLING_SECONDS = 10.0
-"""How long after the first look in vain the last one begins: several times what lists lag behind."""
+SETTLING_SECONDS = float(os.environ.get("THINGMILL_SETTLING_SECONDS", "10"))
+"""How long after the first look in vain the last one begins: several times what lists lag behind. The environment
+variable is for tests against a double whose lists do not lag, beside ``THINGMILL_FAILPOINTS``; not for AWS."""
 
 MARGIN_SECONDS = 120.0
 """How much older than its request a certificate may seem: clocks within AWS differ, and its Date is in seconds."""
@@ -72,7 +74,7 @@ class _Doubt:
     spki_sha256: str
     requested_at: float
     looks: int = 0
-    found: list[Issued] = field(default_factory=list)
+    found: dict[str, Issued] = field(default_factory=dict)
     over: anyio.Event = field(default_factory=anyio.Event)
 
 
@@ -238,13 +240,14 @@ class Reconciler:
         spki = None if described is None else public_key_hash(described.certificate_pem)
         self._described[certificate_id] = spki
         if described is not None and spki in doubts:
-            doubts[spki].found.append(described)
+            # By id: a look that broke off, or pages that overlap, find the same certificate twice; it is no duplicate.
+            doubts[spki].found[certificate_id] = described
 
     async def _adopt(self, doubt: _Doubt, common_name: str, *, dry_run: bool) -> Certificate | None:
         """Take the newest certificate that was found, and remove all others of the same key."""
         adopted: Certificate | None = None
         failure: DeviceError | None = None
-        for issued in doubt.found:
+        for issued in doubt.found.values():
             if adopted is None:
                 try:
                     adopted = inspect(issued, doubt.spki_sha256, common_name, datetime.now(UTC))

@@ -9,9 +9,7 @@ depends on the number of lanes, not on the number of devices.
 from __future__ import annotations
 
 import json
-import os
-import signal
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -31,13 +29,12 @@ from pipeline.layout import RunFolder
 from pipeline.ledger import Entry, Ledger
 from pipeline.meter import Limit
 from pipeline.reconcile import SETTLING_SECONDS, Reconciler
+from pipeline.signals import draining
 from pipeline.stop import Stop, StoppedError
 from pipeline.things import SkippedError
 from pipeline.workers import KeyWorkers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from pipeline.aws.caller import Caller
@@ -50,9 +47,6 @@ __all__ = ["LANES", "Run", "binding"]
 
 LANES = 256
 """Devices in work at once. Twice what a quota of 350 calls a second needs at 300 ms a call."""
-
-DRAIN_SECONDS = 60.0
-"""Longer than any call may take: after a request to stop, what is in flight has this long to be recorded."""
 
 
 @dataclass(slots=True)
@@ -103,7 +97,7 @@ class Run:
         folder = RunFolder(settings.run_folder, settings.shard)
         async with AsyncExitStack() as stack:
             registry, caller = await open_registry(stack, settings.access, self.embedded, self.stop, LANES)
-            await stack.enter_async_context(_signals(self))
+            await stack.enter_async_context(draining(lambda: self.stop.requested, self.request_stop))
             try:
                 account = await preflight.check(registry, settings, self.roster, self.embedded)
                 ledger = await self._open(stack, folder, account, registry.region)
@@ -175,6 +169,7 @@ class Run:
 
     async def _feed(self, sending: MemoryObjectSendStream[Entry], ledger: Ledger, issuance: Issuance) -> None:
         """Give the lanes what is unfinished, in the manifest's order, doubts first: they share one look."""
+        doubtful: set[int] = set()  # they move on while the others are read, and must not be given out twice
         async with sending:
             try:
                 await issuance.reconciler.remove_left_over()
@@ -183,6 +178,10 @@ class Run:
                     f"state < {State.REQUESTED:d} OR state IN (5, 6, 7)",
                 ):
                     for entry in ledger.read.entries(f"outcome IS NULL AND ({condition})"):
+                        if entry.state is State.REQUESTED:
+                            doubtful.add(entry.seq)
+                        elif entry.seq in doubtful:
+                            continue
                         with self.stop.interruptible():
                             await sending.send(entry)
             except StoppedError:
@@ -268,35 +267,3 @@ def _ruling(caller: Caller, workers: KeyWorkers, rate: Budget | None) -> Limit |
         queues.append(Limit("--rate", rate.rate, rate.waiting))
     longest = max(queues, key=lambda limit: limit.waiting)
     return longest if longest.waiting else None
-
-
-@asynccontextmanager
-async def _signals(run: Run) -> AsyncIterator[None]:
-    """Let a first SIGINT or SIGTERM drain the run, within a bound, and a second one end the process at once.
-
-    Either way the run can be resumed: what is durable is in the ledger.
-    """
-
-    async def watch() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
-            async for _ in received:
-                if run.stop.requested:
-                    _leave_at_once()
-                run.request_stop()
-                group.start_soon(bound)
-
-    async def bound() -> None:
-        await anyio.sleep(DRAIN_SECONDS)
-        _leave_at_once()
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        try:
-            yield
-        finally:
-            group.cancel_scope.cancel()
-
-
-def _leave_at_once() -> None:
-    # No handler, no flush: the same as a power cut, which every step is made for. Workers follow their parent.
-    os._exit(InterruptedRunError.exit_code)

@@ -88,6 +88,7 @@ class KeyWorkers:
         self._waiting: deque[tuple[KeyJob, asyncio.Future[KeyReceipt]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures_in_a_row = 0
+        self._replacing = anyio.Lock()
 
     @property
     def waiting(self) -> int:
@@ -137,14 +138,12 @@ class KeyWorkers:
             self._fill()
 
     async def _run(self, batch: list[tuple[KeyJob, asyncio.Future[KeyReceipt]]]) -> None:
-        if self._executor is None:
-            self._executor = self._make_executor(self._workers)
-        executor = self._executor
         jobs = [job for job, _ in batch]
         try:
+            executor = self._executor = self._executor or self._make_executor(self._workers)
             results = await asyncio.wrap_future(executor.submit(_make_keys, jobs))
         except BrokenProcessPool:
-            self._replace(executor, batch)
+            await self._replace(executor, batch)
             return
         except Exception as error:  # noqa: BLE001  a bug in a worker must reach whoever waits, not hang them
             for _, future in batch:
@@ -160,12 +159,14 @@ class KeyWorkers:
             else:
                 future.set_result(result)
 
-    def _replace(self, broken: Executor, batch: list[tuple[KeyJob, asyncio.Future[KeyReceipt]]]) -> None:
+    async def _replace(self, broken: Executor, batch: list[tuple[KeyJob, asyncio.Future[KeyReceipt]]]) -> None:
         """Put the tasks of a dead worker back in line, for a new pool."""
-        if self._executor is broken:  # each task of the broken pool comes here, the first one replaces it
-            self._executor = None
-            self._failures_in_a_row += 1
-            broken.shutdown(wait=False, cancel_futures=True)
+        async with self._replacing:
+            if self._executor is broken:  # each task of the broken pool comes here, the first one replaces it
+                # The other workers of the pool end with it, and are waited for: two must not write one key.
+                await anyio.to_thread.run_sync(partial(broken.shutdown, cancel_futures=True))
+                self._executor = None
+                self._failures_in_a_row += 1
         if self._failures_in_a_row > _MOST_REPLACEMENTS:
             problem = ThingmillError(
                 "the processes that make keys die again and again",

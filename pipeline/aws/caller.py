@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from pipeline.stop import Stop
 
-__all__ = ["Caller"]
+__all__ = ["MOST_RETRIES", "Caller"]
 
 T = TypeVar("T")
 
 MOST_RETRIES = 7
+"""How often a call without an answer is repeated, one after the other, before its device fails."""
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 20.0
 

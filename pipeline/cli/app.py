@@ -60,6 +60,10 @@ def main() -> NoReturn:
         app()
     except KeyboardInterrupt:
         sys.exit(InterruptedRunError.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (thingmill … | head); nothing is left to be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     sys.exit(0)
 
 

@@ -47,7 +47,7 @@ class Ledger:
             reading = schema.connect(self._path)
             reading.execute("PRAGMA query_only = ON")
         self.read = Reader(reading)
-        self._writer = Writer(self._connection)
+        self._writer = Writer(self._connection, self._path)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

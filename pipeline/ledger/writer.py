@@ -7,6 +7,7 @@ together, so the disk does not set the pace; and whoever asked for a change goes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline import failpoints
 from pipeline.errors import DiskError
+from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["Writer"]
 
@@ -37,8 +40,9 @@ class _Change:
 class Writer:
     """Applies changes in the order they came and tells each caller when its own is on disk."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
         self._loop = asyncio.get_running_loop()
         self._changes: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="ledger")
@@ -93,10 +97,11 @@ class Writer:
             connection.execute("COMMIT")
             failpoints.hit("ledger.committed")
         except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # this thread must live to tell whoever waits
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             problem = DiskError(
-                f"the ledger cannot be written: {error}",
+                f"the ledger {printable(str(self._path))} cannot be written: {error}",
                 advice="make room or mend the disk, then run the same command again: it goes on from here",
             )
             for change in batch:

@@ -102,7 +102,6 @@ RUN_KEYS: dict[str, Callable[[object], object]] = {
     "billing_group": _text,
     "inactive": _switch,
     "existing": _choice(*Existing),
-    "format": _texts,
     "create_missing": _switch,
     "shard": _switch,
 }

@@ -73,7 +73,7 @@ class FailureLog(Silence):
     def end(self, figures: Figures) -> None:  # noqa: ARG002 (what every display is given at the end)
         """Say how many failures were not printed."""
         if self._failures > self.SHOWN:
-            print_line(self._stream, f"failed: {self._failures - self.SHOWN:,} more, all of them in failed.csv")
+            print_line(self._stream, f"failed: {self._failures - self.SHOWN:,} more, all of them in summary.csv")
 
 
 def print_line(stream: TextIO, text: str) -> None:

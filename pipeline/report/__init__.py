@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline import files
-from pipeline.errors import DiskError
 from pipeline.report.failed_csv import Columns, failed_csv
 from pipeline.report.failed_jsonl import failed_jsonl
 from pipeline.report.summary import Group, Quota, Summary, summarise
 from pipeline.report.summary_csv import summary_csv
 from pipeline.report.summary_json import document, summary_json
 from pipeline.report.usage import Usage
-from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,21 +73,14 @@ def _write_failed(reader: Reader, root: Path) -> None:
     columns = Columns.of(_failed(reader))
     if columns.clash:
         files.replace_whole_from(root / FAILED_JSONL, failed_jsonl(_failed(reader)))
-        _remove(root / FAILED_CSV)
+        files.remove(root / FAILED_CSV)
         return
     if columns.fields:
         files.replace_whole_from(root / FAILED_CSV, failed_csv(_failed(reader), columns))
     else:
-        _remove(root / FAILED_CSV)
-    _remove(root / FAILED_JSONL)
+        files.remove(root / FAILED_CSV)
+    files.remove(root / FAILED_JSONL)
 
 
 def _failed(reader: Reader) -> Iterator[Device]:
     return (entry.device for entry in reader.entries("outcome = 'failed'"))
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise DiskError(f"cannot remove {printable(str(path))}: {error.strerror or error}") from error

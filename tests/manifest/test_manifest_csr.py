@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
 from pipeline.manifest import load
+from pipeline.manifest.csr import CsrError, inspect_csr
 from pipeline.settings import Defaults
 from tests.manifest.manifest_reading import devices_in, faults_in, write
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
 _P256 = ec.generate_private_key(ec.SECP256R1())
+_SHORT_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - must be refused
+_DSA = dsa.generate_private_key(1024)  # noqa: S505 - must be refused
 
 
 def _csr(
@@ -132,12 +135,9 @@ def test_common_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "reason"),
     [
-        (
-            rsa.generate_private_key(65537, 1024),
-            "the CSR's key is RSA with 1024 bits; AWS IoT takes 2,048 and more",
-        ),
+        (_SHORT_RSA, "the CSR's key is RSA with 1024 bits; AWS IoT takes 2,048 and more"),
         (ec.generate_private_key(ec.SECP256K1()), "the CSR's key is on curve secp256k1; AWS IoT takes P-256"),
-        (dsa.generate_private_key(1024), "the CSR's key is neither RSA nor ECDSA; AWS IoT takes no other"),
+        (_DSA, "the CSR's key is neither RSA nor ECDSA; AWS IoT takes no other"),
     ],
 )
 def test_keys_that_aws_refuses(tmp_path: Path, key: CertificateIssuerPrivateKeyTypes, reason: str) -> None:
@@ -153,16 +153,18 @@ def test_signatures_that_aws_refuses(tmp_path: Path) -> None:
 
 
 def test_damaged(tmp_path: Path) -> None:
-    """A CSR of which one bit is wrong is refused, whichever bit it is."""
-    der = bytearray(x509.load_pem_x509_csr(_csr("a").encode()).public_bytes(serialization.Encoding.DER))
-    for at in range(0, len(der), 7):
-        der[at] ^= 1
+    """A CSR of which one signed bit is wrong is refused, whichever bit it is, and never with another error."""
+    request = x509.load_pem_x509_csr(_csr("a").encode())
+    der = bytearray(request.public_bytes(serialization.Encoding.DER))
+    signed = der.index(request.tbs_certrequest_bytes)
+    for bit in range(8 * signed, 8 * (signed + len(request.tbs_certrequest_bytes))):
+        der[bit // 8] ^= 1 << bit % 8
         body = base64.b64encode(der).decode()
-        reason = _reason(
-            tmp_path, f"-----BEGIN CERTIFICATE REQUEST-----\n{body}\n-----END CERTIFICATE REQUEST-----"
-        )
-        assert reason.startswith("the CSR")
-        der[at] ^= 1
+        with pytest.raises(CsrError, match="CSR"):
+            inspect_csr(
+                f"-----BEGIN CERTIFICATE REQUEST-----{body}-----END CERTIFICATE REQUEST-----", tmp_path, "a"
+            )
+        der[bit // 8] ^= 1 << bit % 8
 
 
 @pytest.mark.parametrize(

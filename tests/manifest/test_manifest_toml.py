@@ -58,7 +58,6 @@ def test_every_setting(tmp_path: Path) -> None:
         "billing_group": "north",
         "inactive": False,
         "existing": "skip",
-        "format": ["files", "greengrass"],
         "create_missing": True,
         "shard": True,
     }
@@ -96,18 +95,18 @@ def test_missing_file() -> None:
         ('key = "rsa-1024"', "4:7: 'key' takes one of rsa-4096, rsa-3072, rsa-2048, ec-p256, ec-p384, ec-p521"),
         ('existing = "x"', "4:12: 'existing' takes one of fail, skip, add"),
         ("group = [1]", "4:9: 'group' takes text or a list of texts"),
-        ("thing-type = 'a'\nthing_type = 'b'", "4:14: 'thing_type' is there twice"),
+        ("thing-type = 'a'\nthing_type = 'b'", "5:14: 'thing_type' is there twice"),
     ],
 )
 def test_faulty_settings(tmp_path: Path, line: str, fault: str) -> None:
     """A setting that is unknown or of the wrong kind is a fault at its value, also when the things are read."""
-    path = write(tmp_path, "m.toml", f"# name = 1\n[run]\nrate = 1\n{line}\n".replace("rate = 1\nrate", "\nrate"))
+    path = write(tmp_path, "m.toml", f"# name = 1\n[run]\nshard = true\n{line}\n")
     with pytest.raises(ManifestError) as caught:
         run_settings(str(path))
-    assert str(caught.value.faults[0]).startswith(f"{path}:{fault}") or "is there twice" in fault
+    assert str(caught.value.faults[0]).startswith(f"{path}:{fault}")
     path = write(tmp_path, "m.toml", path.read_text() + '[[thing]]\nid = "a"\n')
     (found,) = faults_in(path)
-    assert found.startswith(f"m.toml:{fault}") or "is there twice" in found
+    assert found.startswith(f"m.toml:{fault}")
 
 
 def test_settings_and_things_at_once(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from pipeline.errors import UsageError
-from pipeline.mqtt import ProofError, prove, prove_refused, read_bundle
+from pipeline.mqtt import ProofError, prove, prove_refused, read_bundle, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
