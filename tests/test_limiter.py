@@ -28,7 +28,7 @@ class Clock:
 def calls_made(rate: Rate, clock: Clock, seconds: float) -> list[float]:
     """Make calls as fast as a rate allows, and return when each was made."""
     end = clock.now + seconds
-    made = []
+    made: list[float] = []
     while True:
         clock.now += rate.delay(clock.now)
         if clock.now >= end:

@@ -32,7 +32,6 @@ group = "hall-a"
 billing-group = "north"
 inactive = false
 existing = "skip"
-format = ["files", "greengrass"]
 create-missing = true
 shard = true
 """
