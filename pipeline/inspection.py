@@ -32,6 +32,7 @@ SKEW = timedelta(minutes=5)
 """How far the local clock may be behind the one that dated the certificate (Kerberos' customary bound)."""
 
 _ONE_PEM = re.compile(r"\s*-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*", re.ASCII)
+_ARN = re.compile(r"arn:aws[a-z-]*:iot:[a-z0-9-]+:[0-9]{12}:cert/([0-9a-f]{64})", re.ASCII)
 _ADVICE = "it was set inactive and removed, and it was never bundled; run again to ask for another"
 
 
@@ -60,7 +61,8 @@ def inspect(issued: Issued, spki: str, common_name: str, now: datetime) -> Certi
             "NotValidNow", f"the certificate is valid from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
         )
     digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
-    if issued.certificate_id != digest or not issued.certificate_arn.endswith(f":cert/{digest}"):
+    arn = _ARN.fullmatch(issued.certificate_arn)
+    if issued.certificate_id != digest or arn is None or arn.group(1) != digest:
         raise _rejected("WrongCertificateId", "the certificate's id is not the SHA-256 of its DER")
     return Certificate(
         certificate_id=digest,

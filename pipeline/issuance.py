@@ -62,7 +62,7 @@ class _Work:
     state: State
     spki_sha256: str
     certificate: Certificate | None
-    unsent: int = 0
+    unanswered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +146,21 @@ class Issuance:
         await self._step_5_inspect(work, issued)
 
     async def _step_4_failed(self, work: _Work, error: CallError) -> None:
+        if error.failure is not Failure.THROTTLED:
+            work.unanswered += 1
         if error.failure is Failure.UNANSWERED:
             # It may have been issued. Never ask again: look.
             await self._settle(work)
+            if work.state is State.KEYED and work.unanswered > MOST_RETRIES:
+                raise error.for_device(4) from error
             return
         # It is certain that nothing was issued: the intent is taken back.
         await self.ledger.refused(work.seq)
         work.state = State.KEYED
         if error.failure is Failure.FATAL:
             raise error
-        if error.failure is Failure.REFUSED:
+        if error.failure is Failure.REFUSED or work.unanswered > MOST_RETRIES:
             raise error.for_device(4) from error
-        if error.failure is Failure.UNSENT:
-            work.unsent += 1
-            if work.unsent > MOST_RETRIES:
-                raise error.for_device(4) from error
         await self.registry.pause(2)
 
     async def _step_5_inspect(self, work: _Work, issued: Issued) -> None:
@@ -246,12 +246,17 @@ class Issuance:
         name = work.device.thing_name
         staged, final = self.folder.staged(name), self.folder.bundle(name)
         contents = pem.contents(work.device, _certificate(work), self.endpoint)
-        if final.exists() and not staged.exists():
-            # A run was killed between the rename and the ledger's next state: the bundle is whole already.
-            if files.read_file(final / f"{name}.pem") == contents[f"{name}.pem"]:
+        if final.exists():
+            # A run may have been killed between the rename and the ledger's next state: the bundle is whole then.
+            if not staged.exists() and files.read_file(final / f"{name}.pem") == contents[f"{name}.pem"]:
                 files.sync_move(staged, final)
                 return
-            raise DeviceError(6, "BundleTaken", f"devices/{name} holds another certificate", advice="move it away")
+            raise DeviceError(
+                6,
+                "BundleTaken",
+                f"the bundle folder of {name} is there already and is not this run's",
+                advice="move it away, then run the same command again",
+            )
         if final.parent != self.folder.devices:
             files.private_folder(final.parent)
         files.sweep_temporaries(staged)

@@ -7,6 +7,7 @@ thing groups, billing groups. Asking changes nothing; what may be made is made a
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Account", "check", "make_missing"]
 
 MQTT_PORT = 8883
+
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,10 @@ async def make_missing(registry: Registry, settings: Settings, account: Account)
 async def _endpoint(registry: Registry, embedded: Embedded | None) -> Endpoint:
     if embedded is not None:
         return Endpoint(embedded.mqtt_host, embedded.mqtt_port, embedded.ca_pem)
-    return Endpoint(await registry.describe_endpoint(), MQTT_PORT, amazon_roots())
+    host = await registry.describe_endpoint()
+    if not _HOST.fullmatch(host):
+        raise RefusedError(f"DescribeEndpoint answered {printable(host)!r}, which is no host name")
+    return Endpoint(host, MQTT_PORT, amazon_roots())
 
 
 async def _absent(exists: Callable[[str], Awaitable[bool]], names: Iterable[str]) -> tuple[str, ...]:
@@ -132,12 +138,19 @@ async def _has_policy(registry: Registry, settings: Settings, name: str) -> bool
     document = await registry.get_policy(name)
     if document is None:
         return False
-    if _is_ours(settings, name) and json.loads(document) != json.loads(settings.policy_document or "null"):
+    if _is_ours(settings, name) and not _same_document(document, settings.policy_document or ""):
         raise RefusedError(
             f"policy {name} exists with another document than the file given with --policy",
             advice="give the file another name (a policy is named after its file), or update the policy yourself",
         )
     return True
+
+
+def _same_document(one: str, other: str) -> bool:
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return False
 
 
 def _is_ours(settings: Settings, name: str) -> bool:

@@ -181,7 +181,14 @@ class Reconciler:
     async def remove_left_over(self) -> None:
         """Finish what ``remove_rejected`` was stopped in, before anything else is done in a resumed run."""
         for _, spki_sha256, issued in self._ledger.read.rejected():
-            await self._remove(spki_sha256, issued)
+            try:
+                await self._remove(spki_sha256, issued)
+            except CallError as error:
+                if error.failure is not Failure.REFUSED:
+                    raise
+                self._meter.note(
+                    f"certificate {issued.certificate_id} failed inspection and stays: {error.reason}"
+                )
 
     async def _remove(self, spki_sha256: str, issued: Issued) -> bool:
         identity = issued.certificate_id
@@ -192,6 +199,8 @@ class Reconciler:
             return False
         same = described.certificate_pem.strip() == issued.certificate_pem.strip()
         if not same and public_key_hash(described.certificate_pem) != spki_sha256:
+            return False
+        if not await self._is_unused(described):
             return False
         await self._delete(identity)
         await self._ledger.removed(identity)
@@ -239,9 +248,17 @@ class Reconciler:
         described = await self._registry.describe_certificate(certificate_id)
         spki = None if described is None else public_key_hash(described.certificate_pem)
         self._described[certificate_id] = spki
-        if described is not None and spki in doubts:
-            # By id: a look that broke off, or pages that overlap, find the same certificate twice; it is no duplicate.
+        if described is not None and spki in doubts and await self._is_unused(described):
+            # By id: a look that broke off, or pages that overlap, find a certificate twice; it is no duplicate.
             doubts[spki].found[certificate_id] = described
+
+    async def _is_unused(self, described: Issued) -> bool:
+        """Whether no thing has a certificate: what is ours and in doubt has never been attached to anything.
+
+        A certificate of the same key that is in use belongs to an earlier run over devices that keep their own
+        keys, and is neither adopted nor touched.
+        """
+        return not await self._registry.list_principal_things(described.certificate_arn)
 
     async def _adopt(self, doubt: _Doubt, common_name: str, *, dry_run: bool) -> Certificate | None:
         """Take the newest certificate that was found, and remove all others of the same key."""

@@ -188,6 +188,8 @@ class Run:
                 pass
             except CallError as error:
                 self._abort(error.for_run())
+            except ThingmillError as error:
+                self._abort(error)
 
     async def _lane(
         self,
@@ -204,23 +206,30 @@ class Run:
                     if rate is not None:
                         with self.stop.interruptible():
                             await rate.acquire()
-                    await issuance.provision(entry)
-                    self._breaker.succeeded()
+                    await self._attend(entry, ledger, issuance)
                 except StoppedError:
                     return
-                except SkippedError as skipped:
-                    await ledger.skipped(entry.seq, skipped.reason)
-                    self.meter.skip(entry.device, skipped.reason)
-                except DeviceError as error:
-                    await self._fail(ledger, entry, error)
                 except CallError as error:
-                    if error.failure is Failure.FATAL:
-                        self._abort(error.for_run())
-                        return
-                    await self._fail(ledger, entry, error.for_device(4))
+                    self._abort(error.for_run())
+                    return
                 except ThingmillError as error:
                     self._abort(error)
                     return
+
+    async def _attend(self, entry: Entry, ledger: Ledger, issuance: Issuance) -> None:
+        """Provision a device, and record an outcome that is its own; what concerns the whole run is raised."""
+        try:
+            await issuance.provision(entry)
+            self._breaker.succeeded()
+        except SkippedError as skipped:
+            await ledger.skipped(entry.seq, skipped.reason)
+            self.meter.skip(entry.device, skipped.reason)
+        except DeviceError as error:
+            await self._fail(ledger, entry, error)
+        except CallError as error:
+            if error.failure is Failure.FATAL:
+                raise
+            await self._fail(ledger, entry, error.for_device(4))
 
     async def _fail(self, ledger: Ledger, entry: Entry, error: DeviceError) -> None:
         await ledger.failed(entry.seq, error)

@@ -33,7 +33,9 @@ FACTS = {
     KeyType.EC_P384: ("secp384r1", 384),
     KeyType.EC_P521: ("secp521r1", 521),
 }
-COMMON_NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=64)
+COMMON_NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=64).filter(
+    lambda name: len(name.encode()) <= 64
+)
 
 
 def issue(

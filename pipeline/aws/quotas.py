@@ -37,6 +37,7 @@ DEFAULTS: Mapping[str, tuple[float, float]] = {
     "GetCallerIdentity": (100, 100),
     "GetPolicy": (10, 10),
     "ListCertificates": (10, 10),
+    "ListPrincipalThings": (10, 10),
     "ListThingPrincipals": (20, 10),
     "UpdateCertificate": (10, 10),
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.aws.failures import CallError, Failure
 from pipeline.device import Issued
+from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -86,7 +87,7 @@ class Registry:
         answer = await self._call("GetCallerIdentity", self._sts.get_caller_identity)
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         ahead = parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
-        return Identity(account=answer["Account"], arn=answer["Arn"], clock_ahead=ahead)
+        return Identity(printable(answer["Account"]), printable(answer["Arn"]), clock_ahead=ahead)
 
     async def describe_endpoint(self) -> str:
         """Return the host name that devices connect to, with certificates of Amazon's own roots (Data-ATS)."""
@@ -230,6 +231,13 @@ class Registry:
             Listed(entry["certificateId"], entry["creationDate"].timestamp()) for entry in answer["certificates"]
         ]
         return page, answer.get("nextMarker") or None
+
+    async def list_principal_things(self, certificate_arn: str) -> list[str]:
+        """Return the things that a certificate is attached to (the first page: whether there is one)."""
+        answer = await self._call(
+            "ListPrincipalThings", lambda: self._iot.list_principal_things(principal=certificate_arn)
+        )
+        return list(answer["things"])
 
     async def deactivate_certificate(self, certificate_id: str) -> None:
         """Set a certificate inactive: it can no longer connect."""

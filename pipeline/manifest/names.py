@@ -104,8 +104,9 @@ ATTRIBUTE_VALUE = Rule(
 def common_name_fault(text: str) -> str | None:
     """Return what is wrong with a common name, or None.
 
-    X.509 allows any text of 1 to 64 characters. What nobody can see (controls, direction marks, lone
-    surrogates) is refused: it could not be told apart in the certificate afterwards.
+    X.520 allows any text of 1 to 64 characters; libraries that count in bytes of UTF-8 (``cryptography``, which
+    makes the CSR, is one) allow fewer where they are not ASCII. What nobody can see (controls, direction marks,
+    lone surrogates) is refused: it could not be told apart in the certificate afterwards.
     """
     if len(text) > COMMON_NAME_LIMIT:
         return (
@@ -114,6 +115,12 @@ def common_name_fault(text: str) -> str | None:
         )
     if text.isascii() and text.isprintable():
         return None
+    octets = len(text.encode("utf-8", "surrogatepass"))
+    if octets > COMMON_NAME_LIMIT:
+        return (
+            f"common name {quoted(text)} takes {octets} bytes in UTF-8; "
+            f"a CSR's common name has 1 to {COMMON_NAME_LIMIT}"
+        )
     for at, char in enumerate(text, start=1):
         if printable(char) != char:
             kind = "a control character" if unicodedata.category(char) == "Cc" else "an invisible character"
