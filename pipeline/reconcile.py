@@ -73,9 +73,10 @@ class _Doubt:
     seq: int
     spki_sha256: str
     requested_at: float
-    looks: int = 0
+    last_look_at: float | None = None
+    """From when on a look is the last one; None until the first one is over."""
     found: dict[str, Issued] = field(default_factory=dict)
-    over: anyio.Event = field(default_factory=anyio.Event)
+    over: bool = False
 
 
 class Reconciler:
@@ -121,10 +122,10 @@ class Reconciler:
         doubt = _Doubt(seq, spki_sha256, self._ledger.read.requested_at(seq))
         self._doubts[seq] = doubt
         try:
-            while not doubt.over.is_set():
-                if doubt.looks:
+            while not doubt.over:
+                if doubt.last_look_at is not None:
                     with self._stop.interruptible():
-                        await anyio.sleep(self._settling)
+                        await anyio.sleep_until(doubt.last_look_at)
                 await self._look_for(doubt)
         finally:
             del self._doubts[seq]
@@ -217,14 +218,15 @@ class Reconciler:
             self._meter.note(f"certificate {certificate_id} was set inactive but not deleted: {error.reason}")
 
     async def _look_for(self, doubt: _Doubt) -> None:
-        """Have the list looked through once more for a doubt; one pass serves all who are waiting."""
-        before = doubt.looks
+        """Have the list looked through for a doubt, unless a pass for others has served it meanwhile."""
         async with self._looking:
-            if doubt.looks == before:  # nobody's pass has served this doubt while it was waiting its turn
+            due = doubt.last_look_at is None or anyio.current_time() >= doubt.last_look_at
+            if due and not doubt.over:
                 await self._look()
 
     async def _look(self) -> None:
-        doubts = {doubt.spki_sha256: doubt for doubt in self._doubts.values() if not doubt.over.is_set()}
+        began = anyio.current_time()
+        doubts = {doubt.spki_sha256: doubt for doubt in self._doubts.values() if not doubt.over}
         oldest = min(doubt.requested_at for doubt in doubts.values()) - MARGIN_SECONDS
         marker: str | None = None
         while True:
@@ -236,9 +238,13 @@ class Reconciler:
             if marker is None or all(listed.created_at < oldest for listed in page):
                 break
         for doubt in doubts.values():
-            doubt.looks += 1
-            if doubt.found or doubt.looks >= 2:
-                doubt.over.set()
+            if doubt.found:
+                doubt.over = True
+            elif doubt.last_look_at is None:
+                doubt.last_look_at = anyio.current_time() + self._settling
+            else:
+                # A look for others, sooner than the settling time, proves nothing for this one.
+                doubt.over = began >= doubt.last_look_at
 
     async def _compare(self, certificate_id: str, doubts: dict[str, _Doubt]) -> None:
         if certificate_id in self._described and self._described[certificate_id] not in doubts:

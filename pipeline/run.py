@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -261,7 +261,7 @@ def _prepare(folder: RunFolder) -> None:
 
 
 def _listed(caller: Caller) -> str:
-    return json.dumps({api: budget.grant for api, budget in sorted(caller.budgets.items())})
+    return json.dumps({api: asdict(grant) for api, grant in sorted(caller.grants.items())})
 
 
 def _throttles(caller: Caller) -> dict[str, int]:

@@ -19,6 +19,7 @@ from pipeline.aws.limiter import Budget
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from pipeline.aws.quotas import Grant
     from pipeline.stop import Stop
 
 __all__ = ["MOST_RETRIES", "Caller"]
@@ -35,15 +36,16 @@ class Caller:
     """Makes calls for a run.
 
     Args:
-        granted: Calls per second by API operation.
+        grants: What may be used, by API operation.
         stop: Ends waits when the run is asked to stop. A call that is under way is always finished.
         jitter: A source of numbers from 0 to 1 (given by tests that play a run again).
     """
 
     def __init__(
-        self, granted: Mapping[str, float], stop: Stop, jitter: Callable[[], float] = random.random
+        self, grants: Mapping[str, Grant], stop: Stop, jitter: Callable[[], float] = random.random
     ) -> None:
-        self.budgets = {api: Budget(rate) for api, rate in granted.items()}
+        self.grants = dict(grants)
+        self.budgets = {api: Budget(grant.rate) for api, grant in grants.items()}
         self._stop = stop
         self._jitter = jitter
 

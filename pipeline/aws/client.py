@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from types_aiobotocore_iot import IoTClient
+    from types_aiobotocore_service_quotas import ServiceQuotasClient
     from types_aiobotocore_sts import STSClient
 
 __all__ = ["Clients", "connect"]
@@ -38,11 +39,13 @@ class Clients:
     Attributes:
         iot: The AWS IoT client.
         sts: The client that says who we are.
+        service_quotas: The client that says what the account grants.
         region: The Region that all calls go to.
     """
 
     iot: IoTClient
     sts: STSClient
+    service_quotas: ServiceQuotasClient
     region: str
 
 
@@ -91,8 +94,9 @@ async def connect(
         try:
             iot = await stack.enter_async_context(session.create_client("iot", **options))
             sts = await stack.enter_async_context(session.create_client("sts", **options))
+            service_quotas = await stack.enter_async_context(session.create_client("service-quotas", **options))
         except (ValueError, boto.BotoCoreError) as error:
             raise RefusedError(
                 f"no AWS client can be made: {printable(str(error))}", advice="check --region and --endpoint-url"
             ) from error
-        yield Clients(iot=iot, sts=sts, region=region)
+        yield Clients(iot=iot, sts=sts, service_quotas=service_quotas, region=region)

@@ -1,11 +1,12 @@
 """How many calls a second an account may make, by API operation.
 
 Source: AWS General Reference, "AWS IoT Core endpoints and quotas", API throttling limits; the defaults of an
-account, for large Regions and for smaller ones. ``--quota API=TPS`` wins over the table.
+account, for large Regions and for smaller ones. What the account says wins over the table, ``--quota`` over both.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
@@ -14,7 +15,7 @@ from pipeline.text import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEFAULTS", "granted", "parse"]
+__all__ = ["DEFAULTS", "Grant", "granted", "parse"]
 
 DEFAULTS: Mapping[str, tuple[float, float]] = {
     "AddThingToBillingGroup": (60, 60),
@@ -61,10 +62,33 @@ _SMALLER_REGIONS = frozenset(
 )
 
 
-def granted(region: str, overrides: Mapping[str, float]) -> dict[str, float]:
-    """Return the calls per second that a run may make, by API operation."""
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a run allows itself for one API operation.
+
+    Attributes:
+        rate: Calls per second.
+        source: Where that is from: ``--quota``, ``account``, ``AWS default`` or ``table``.
+    """
+
+    rate: float
+    source: str
+
+
+def granted(
+    region: str, overrides: Mapping[str, float], account: Mapping[str, Grant] | None = None
+) -> dict[str, Grant]:
+    """Return what a run may use, by API operation.
+
+    Args:
+        region: The AWS Region.
+        overrides: What the user knows better; it wins.
+        account: What the account said; the table serves for what it did not say.
+    """
     column = 1 if region in _SMALLER_REGIONS else 0
-    return {api: float(rates[column]) for api, rates in DEFAULTS.items()} | dict(overrides)
+    table = {api: Grant(float(rates[column]), "table") for api, rates in DEFAULTS.items()}
+    given = {api: Grant(rate, "--quota") for api, rate in overrides.items()}
+    return table | dict(account or {}) | given
 
 
 def parse(option: str) -> tuple[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.aws import client, quotas
+from pipeline.aws import account_quotas, client, quotas
 from pipeline.aws.caller import Caller
 from pipeline.aws.registry import Registry
 
@@ -45,5 +45,6 @@ async def open_registry(
             credentials=_EMBEDDED_CREDENTIALS if embedded else None,
         )
     )
-    caller = Caller(quotas.granted(clients.region, access.quotas), stop)
+    account = {} if embedded else await account_quotas.read(clients.service_quotas)
+    caller = Caller(quotas.granted(clients.region, access.quotas, account), stop)
     return Registry(clients, caller), caller

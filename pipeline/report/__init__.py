@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline import files
 from pipeline.report.failed_csv import Columns, failed_csv
 from pipeline.report.failed_jsonl import failed_jsonl
-from pipeline.report.summary import Group, Quota, Summary, summarise
+from pipeline.report.summary import Group, Summary, summarise
 from pipeline.report.summary_csv import summary_csv
 from pipeline.report.summary_json import document, summary_json
 from pipeline.report.usage import Usage
@@ -30,7 +30,6 @@ __all__ = [
     "SUMMARY_CSV",
     "SUMMARY_JSON",
     "Group",
-    "Quota",
     "Summary",
     "Usage",
     "document",

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pipeline.aws import quotas
+from pipeline.aws.quotas import Grant
 from pipeline.device import State
 from pipeline.text import printable
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.ledger import Entry, Reader
     from pipeline.report.usage import Usage
 
-__all__ = ["FAILED", "Group", "Quota", "Summary", "outcome_of", "state_of", "summarise"]
+__all__ = ["FAILED", "Group", "Summary", "outcome_of", "state_of", "summarise"]
 
 FAILED = "FAILED"
 """Shown as the state of a device that failed; the step beside it says where."""
@@ -46,19 +46,6 @@ class Group:
     things: tuple[str, ...]
     message: str
     advice: str
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """What a run allowed itself for one API operation.
-
-    Attributes:
-        rate: Calls per second.
-        source: ``AWS default``, or ``--quota`` where the user knew better.
-    """
-
-    rate: float
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +75,7 @@ class Summary:
     region: str
     key_type: str
     endpoint: str
-    quotas: Mapping[str, Quota]
+    quotas: Mapping[str, Grant]
     total: int
     states: Mapping[str, int]
     outcomes: Mapping[str, int]
@@ -143,14 +130,9 @@ def summarise(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
     )
 
 
-def _quotas(meta: Mapping[str, str]) -> dict[str, Quota]:
-    """Return the budgets that the run kept, held against the table that they would otherwise come from."""
-    rates: dict[str, float] = json.loads(meta.get("quotas", "{}"))
-    usual = quotas.granted(meta.get("Region", ""), {})
-    return {
-        printable(api): Quota(rate, "AWS default" if usual.get(api) == rate else "--quota")
-        for api, rate in sorted(rates.items())
-    }
+def _quotas(meta: Mapping[str, str]) -> dict[str, Grant]:
+    grants: dict[str, dict[str, Any]] = json.loads(meta.get("quotas", "{}"))
+    return {printable(api): Grant(**grant) for api, grant in sorted(grants.items())}
 
 
 def _grouped(entries: Iterable[Entry]) -> tuple[tuple[Group, ...], Counter[State]]:

@@ -29,7 +29,9 @@ WHY = DeviceError(4, "WrongKey", "the certificate is for another key", advice="r
 _NAME = "abcXYZ019:_-"
 names = st.text(_NAME, min_size=1, max_size=12)
 values = st.text("abcXYZ019_.,@/:#=[]-", min_size=1, max_size=12)
-common_names = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=64)
+common_names = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=64).filter(
+    lambda name: len(name.encode()) <= 64
+)
 attribute_names = st.sampled_from(
     ["hw-rev", "hw_rev", "HwRev", "site,floor", "#1", "name", "attributes", "-", "id"]
 )

@@ -37,7 +37,8 @@ META = {
     "Region": "eu-central-1",
     "key type": "rsa-4096",
     "endpoint": "a1.example.net",
-    "quotas": '{"CreateCertificateFromCsr": 40.0, "AttachPolicy": 15.0}',
+    "quotas": '{"CreateCertificateFromCsr": {"rate": 40.0, "source": "--quota"}, '
+    '"AttachPolicy": {"rate": 15.0, "source": "account"}}',
 }
 WRONG = DeviceError(4, "WrongKey", "the certificate is for another key", advice="run again")
 HOSTILE = "=cmd|' /C calc'!A0 \x1b]52;c;ZXZpbA==\x07 \u202egnp.exe [red]"
@@ -145,7 +146,7 @@ def test_the_document_tells_the_circumstances(tmp_path: Path) -> None:
     assert (document["account"], document["region"]) == ("123456789012", "eu-central-1")
     assert (document["key_type"], document["endpoint"]) == ("rsa-4096", "a1.example.net")
     assert document["quotas"] == {
-        "AttachPolicy": {"rate": 15.0, "source": "AWS default"},
+        "AttachPolicy": {"rate": 15.0, "source": "account"},
         "CreateCertificateFromCsr": {"rate": 40.0, "source": "--quota"},
     }
     assert document["last_process"] == {
