@@ -15,6 +15,7 @@ import os
 import sqlite3
 import tempfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline.manifest.rows import ManifestRow
     from pipeline.manifest.rules import Entry
 
-__all__ = ["Roster"]
+__all__ = ["Roster", "Totals"]
 
 _SCHEMA = """
 CREATE TABLE roster (
@@ -58,8 +59,30 @@ PRAGMA temp_store = MEMORY;
 _INSERT = (
     "INSERT OR IGNORE INTO roster (seq, thing_name, folded, spki, line, description) VALUES (?, ?, ?, ?, ?, ?)"
 )
+_TOTALS = """
+SELECT count(*), count(json_extract(description, '$.csr')), count(json_extract(description, '$.policy')),
+       coalesce(sum(json_array_length(description, '$.groups')), 0)
+FROM roster
+"""
 _BATCH = 1000
 _NOTED = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a manifest asks for, in numbers.
+
+    Attributes:
+        devices: Things.
+        with_csr: Those that keep their own key.
+        with_policy: Those whose certificate gets a policy.
+        memberships: Groups of all things together.
+    """
+
+    devices: int
+    with_csr: int
+    with_policy: int
+    memberships: int
 
 
 class Roster:
@@ -105,6 +128,10 @@ class Roster:
         """Yield the devices in the manifest's order, as a stream."""
         for line, description in self._connection.execute("SELECT line, description FROM roster ORDER BY seq"):
             yield Device.from_json(description, line)
+
+    def totals(self) -> Totals:
+        """Return what the manifest asks for, in numbers."""
+        return Totals(*self._connection.execute(_TOTALS).fetchone())
 
     def thing_types(self) -> dict[str, Place | None]:
         """Return the thing types in use, with the place of their first use (None: the run's default)."""
