@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws import client, quotas
@@ -43,7 +43,6 @@ class Mill:
 
     double: AwsIotDouble
     home: Path
-    runs: list[Run] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.double.account.create_policy(POLICY, DOCUMENT)
@@ -56,7 +55,7 @@ class Mill:
     def access(self) -> Access:
         return Access(region="eu-west-1", endpoint_url=self.double.url, quotas=FAST)
 
-    def prepare(self, manifest: str = "one\n", *, suffix: str = ".txt", **options: Any) -> Run:
+    def prepare(self, manifest: str = "one\n", *, suffix: str = ".txt", **options: Any) -> Run:  # noqa: ANN401  fields of many types
         """Return a run that is ready to go; ``options`` are fields of ``Settings`` and of ``Defaults``."""
         path = self.home / f"manifest{suffix}"
         path.write_text(manifest, encoding="utf-8")
@@ -66,15 +65,20 @@ class Mill:
         settings = Settings(str(path), self.folder.root, defaults=defaults, **(fixed | options))
         return Run(settings, load(str(path), defaults), Meter(), None, settling=0.1)
 
-    async def run(self, manifest: str = "one\n", *, suffix: str = ".txt", **options: Any) -> Run:
+    async def run(self, manifest: str = "one\n", *, suffix: str = ".txt", **options: Any) -> Run:  # noqa: ANN401  fields of many types
         """Run a manifest, and return the run when it is over; what it raises passes."""
         return await self.finish(self.prepare(manifest, suffix=suffix, **options))
 
     async def finish(self, run: Run) -> Run:
-        """Carry a prepared run out."""
-        self.runs.append(run)
+        """Carry a prepared run out; an error that came through a task group is raised as itself."""
         with run.roster:
-            await run.execute()
+            try:
+                await run.execute()
+            except BaseExceptionGroup as group:
+                error: BaseException = group
+                while isinstance(error, BaseExceptionGroup):
+                    error = error.exceptions[0]
+                raise error from None
         return run
 
     def state(self, name: str) -> State:
