@@ -29,6 +29,7 @@ __all__ = [
     "RunLock",
     "create_once",
     "fill",
+    "folder_above",
     "private_folder",
     "publish_folder",
     "read_file",
@@ -46,6 +47,19 @@ PUBLIC = 0o644
 """Mode of what is no secret. The folder around a device's files is 0700 all the same."""
 
 _TEMPORARY = ".tmp"
+
+
+def folder_above(folder: Path) -> None:
+    """Make the folder that ``folder`` lies in, and those above it, where they are missing.
+
+    Raises:
+        DiskError: One of them cannot be made, or is no folder.
+    """
+    with _named(folder.parent, "make the folder"):
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
 
 
 def private_folder(folder: Path) -> None:

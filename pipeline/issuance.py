@@ -233,14 +233,13 @@ class Issuance:
             known = keys.spki_sha256(keys.public_key_of_csr(csr)) == work.spki_sha256
         except (FileNotFoundError, ValueError):
             known = False
-        if not known or (work.device.csr is None and not (folder / f"{name}.key").is_file()):
-            raise DeviceError(
-                3,
-                "KeyLost",
-                f"the key or CSR in staging/{name} is gone or is not the one that was made",
-                advice="put the folder back as it was; no certificate was asked for with another key",
-            )
+        if not known or self._key_is_gone(work.device):
+            raise _key_lost(3, name)
         return csr
+
+    def _key_is_gone(self, device: Device) -> bool:
+        name = device.thing_name
+        return device.csr is None and not (self.folder.staged(name) / f"{name}.key").is_file()
 
     def _write_bundle(self, work: _Work) -> None:
         name = work.device.thing_name
@@ -257,11 +256,22 @@ class Issuance:
                 f"the bundle folder of {name} is there already and is not this run's",
                 advice="move it away, then run the same command again",
             )
+        if not staged.is_dir() or self._key_is_gone(work.device):
+            raise _key_lost(6, name)
         if final.parent != self.folder.devices:
             files.private_folder(final.parent)
         files.sweep_temporaries(staged)
         files.fill(staged, contents)
         files.publish_folder(staged, final)
+
+
+def _key_lost(step: int, name: str) -> DeviceError:
+    return DeviceError(
+        step,
+        "KeyLost",
+        f"the key or CSR in staging/{name} is gone or is not the one that was made",
+        advice="put the folder back as it was; no certificate was asked for with another key",
+    )
 
 
 def _certificate(work: _Work) -> Certificate:

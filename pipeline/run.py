@@ -96,8 +96,8 @@ class Run:
         started = datetime.now(UTC)
         folder = RunFolder(settings.run_folder, settings.shard)
         async with AsyncExitStack() as stack:
-            registry, caller = await open_registry(stack, settings.access, self.embedded, self.stop, LANES)
             await stack.enter_async_context(draining(lambda: self.stop.requested, self.request_stop))
+            registry, caller = await open_registry(stack, settings.access, self.embedded, self.stop, LANES)
             try:
                 account = await preflight.check(registry, settings, self.roster, self.embedded)
                 ledger = await self._open(stack, folder, account, registry.region)
@@ -255,7 +255,7 @@ def binding(settings: Settings) -> dict[str, str]:
 
 
 def _prepare(folder: RunFolder) -> None:
-    folder.root.parent.mkdir(parents=True, exist_ok=True)
+    files.folder_above(folder.root)
     for private in (folder.root, folder.devices, folder.staging):
         files.private_folder(private)
 

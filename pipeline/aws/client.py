@@ -73,11 +73,13 @@ async def connect(
     """
     session = AioSession(profile=profile)
     try:
-        region = region or session.get_config_variable("region")
+        # Asked also where --region wins: this is what finds out that there is no such profile.
+        configured = session.get_config_variable("region")
     except boto.ProfileNotFound as error:
         raise RefusedError(
             f"there is no AWS profile {printable(profile or '')}", advice="see aws configure list-profiles"
         ) from error
+    region = region or configured
     if not region:
         raise UsageError("no AWS Region is known", advice="name one with --region, or set it in the profile")
     config = AioConfig(

@@ -1,0 +1,118 @@
+"""Which manifest a ledger belongs to: what may change between two runs of it, and what may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.device import State
+from pipeline.errors import RunFolderError
+from pipeline.ledger import Ledger
+from tests.core.rosters import roster_of
+from tests.core.test_ledger import advance, devices
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from pipeline.device import Device
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    async with Ledger(tmp_path / "ledger.db") as opened:
+        yield opened
+
+
+async def enrol(ledger: Ledger, rows: Sequence[Device], *, partial: bool = False) -> int:
+    with roster_of(rows) as roster:
+        return await ledger.enrol(roster.path, partial=partial)
+
+
+async def test_the_same_manifest_again_enters_nothing(ledger: Ledger) -> None:
+    """Enrolling is idempotent, whatever the devices have come to."""
+    assert await enrol(ledger, devices("one", "two")) == 2
+    await advance(ledger, 1, State.DONE)
+    assert await enrol(ledger, devices("one", "two")) == 0
+    assert [entry.state for entry in ledger.read.entries()] == [State.DONE, State.LISTED]
+
+
+async def test_appended_rows_are_new_devices(ledger: Ledger) -> None:
+    """A manifest may grow: the new rows come after those that are there, which keep their state."""
+    await enrol(ledger, devices("one"))
+    await advance(ledger, 1, State.DONE)
+    assert await enrol(ledger, devices("one", "two", "three")) == 2
+    found = [(entry.device.thing_name, entry.state) for entry in ledger.read.entries()]
+    assert found == [("one", State.DONE), ("two", State.LISTED), ("three", State.LISTED)]
+
+
+async def test_rows_may_move(ledger: Ledger) -> None:
+    """A row is the same wherever it stands; its line is kept up to date for the reports."""
+    await enrol(ledger, devices("one", "two"))
+    await advance(ledger, 1, State.DONE)
+    assert await enrol(ledger, devices("two", "one")) == 0
+    lines = {entry.device.thing_name: entry.device.line for entry in ledger.read.entries()}
+    assert lines == {"two": 2, "one": 3}
+
+
+@pytest.mark.parametrize("state", [State.LISTED, State.PLANNED])
+async def test_a_row_may_change_until_its_key_exists(ledger: Ledger, state: State) -> None:
+    """Before a key is made nothing was asked for that the change could contradict."""
+    [one] = devices("one")
+    await enrol(ledger, [one])
+    await advance(ledger, 1, state)
+    changed = replace(one, common_name="one.example", attributes={"serial": "SN2"})
+    assert await enrol(ledger, [changed]) == 0
+    [entry] = ledger.read.entries()
+    assert (entry.device, entry.state) == (changed, state)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state >= State.KEYED])
+async def test_a_row_that_changed_after_its_key_was_made_is_refused(ledger: Ledger, state: State) -> None:
+    """The field is named with its old and its new value, and the ledger stays as it was."""
+    [one] = devices("one")
+    await enrol(ledger, [one])
+    await advance(ledger, 1, state)
+    changed = replace(one, common_name="one.example", policy="device")
+    with pytest.raises(RunFolderError) as caught:
+        await enrol(ledger, [changed, *devices("two")])
+    assert "common_name was one and is now one.example" in caught.value.message
+    assert "policy was not given and is now device" in caught.value.message
+    assert [entry.device for entry in ledger.read.entries()] == [one]
+
+
+async def test_a_removed_row_is_refused_by_name(ledger: Ledger) -> None:
+    """A device of the run that the manifest no longer names says that this is another manifest."""
+    await enrol(ledger, devices("one", "two"))
+    with pytest.raises(RunFolderError, match="belongs to another manifest: it holds two"):
+        await enrol(ledger, devices("one", "three"))
+    assert [entry.device.thing_name for entry in ledger.read.entries()] == ["one", "two"]
+
+
+async def test_the_runs_own_failures_may_leave_devices_out(ledger: Ledger) -> None:
+    """failed.csv names only some devices of its run: the others stay, with the lines they had."""
+    await enrol(ledger, devices("one", "two", "three"))
+    assert await enrol(ledger, devices("three"), partial=True) == 0
+    found = [(entry.device.thing_name, entry.device.line) for entry in ledger.read.entries()]
+    assert found == [("one", 2), ("two", 3), ("three", 4)]
+
+
+async def test_a_change_of_case_alone_is_the_same_device(ledger: Ledger) -> None:
+    """Names that share a folder on some disks share a row: before its key exists the new writing counts."""
+    await enrol(ledger, devices("Pump"))
+    assert await enrol(ledger, devices("PUMP")) == 0
+    assert [entry.device.thing_name for entry in ledger.read.entries()] == ["PUMP"]
+
+
+async def test_a_finished_run_knows_its_manifest(ledger: Ledger) -> None:
+    """Only the very devices of a run, all of them done or skipped, make it a finished one."""
+    await enrol(ledger, devices("one"))
+    with roster_of(devices("one")) as same, roster_of(devices("one", "two")) as more:
+        assert not ledger.read.is_finished(same.path)
+        await advance(ledger, 1, State.DONE)
+        assert ledger.read.is_finished(same.path)
+        assert not ledger.read.is_finished(more.path)

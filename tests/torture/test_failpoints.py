@@ -1,0 +1,75 @@
+"""A process killed at every place that it passes: the run goes on from there, one certificate for each device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline import failpoints
+from tests.support.awsiot import Drop
+from tests.torture.checker import judge
+from tests.torture.scene import Scene
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FLEET = [f"Own{number:02}" for number in range(6)]
+"""Devices that keep their keys: nothing is left to workers, so each failpoint is passed by the coordinator."""
+
+CREATED = len(FLEET) * 4 + 2
+"""Files that such a run writes: a CSR and three others for each device, and two summaries."""
+
+PREFLIGHT = 4
+"""Calls before the first device: who we are, the endpoint, the group, the policy."""
+
+HITS: dict[str, tuple[int, ...]] = {
+    "file.create": (1, CREATED),
+    "file.written": (2, CREATED // 2),
+    "file.synced": (1, 2, CREATED // 2, CREATED),
+    "key.receipt": (1, 2, len(FLEET) // 2, len(FLEET)),
+    "ledger.commit": (1, 2, 7, 12),
+    "ledger.committed": (1, 2, 7, 12),
+    "call.before": (1, 2, len(FLEET) * 2, len(FLEET) * 5 + PREFLIGHT),
+    "call.after": (1, 2, len(FLEET) * 2, len(FLEET) * 4 + PREFLIGHT),  # DescribeThing finds nothing: no answer
+    "certificate.before": (1, 2, len(FLEET) // 2, len(FLEET)),
+    "certificate.after": (1, 2, len(FLEET) // 2, len(FLEET)),
+    "bundle.rename": (1, 2, len(FLEET) // 2, len(FLEET)),
+    "bundle.renamed": (1, 2, len(FLEET) // 2, len(FLEET)),
+    "report.before": (1,),
+    "reconcile.adopt": (1, 2),
+}
+"""At which hits the coordinator is killed: the first, the second, one in the middle, the last."""
+
+
+def test_no_failpoint_is_left_out() -> None:
+    """Each failpoint kills a coordinator or a worker in these tests."""
+    assert HITS.keys() | {"key.durable"} == set(failpoints.NAMES)
+
+
+@pytest.mark.parametrize(("name", "nth"), [(name, nth) for name, hits in HITS.items() for nth in hits])
+def test_a_coordinator_killed_at_any_place_resumes(tmp_path: Path, name: str, nth: int) -> None:
+    """A run that dies at this hit ends, when it is resumed, with one certificate for each device."""
+    with Scene(tmp_path, (), FLEET) as scene:
+        if name == "reconcile.adopt":
+            scene.aws.run(
+                lambda double: double.faults.script("CreateCertificateFromCsr", Drop(after=True), times=3)
+            )
+        first = scene.run(f"{name}:{nth}")
+        assert first.killed, (first.code, first.err)
+        scene.finish()
+        judge(scene)
+
+
+@pytest.mark.parametrize("nth", [1, 3])
+@pytest.mark.parametrize("name", ["file.create", "file.written", "file.synced", "key.durable", "key.receipt"])
+def test_a_killed_worker_is_replaced_or_ends_the_run_in_order(tmp_path: Path, name: str, nth: int) -> None:
+    """Workers that die never hang a run nor crash it: it is done, or says so and can be resumed."""
+    with Scene(tmp_path, [f"Made{number:02}" for number in range(8)]) as scene:
+        ended = scene.run(f"{name}:{nth}")
+        assert ended.code in {0, 1} or ended.killed, (ended.code, ended.err)
+        assert "Traceback" not in ended.err
+        if ended.code == 1:
+            assert "the processes that make keys die again and again" in ended.err
+        scene.finish()
+        judge(scene)
