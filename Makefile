@@ -23,7 +23,7 @@ test: $(STAMP) ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: $(STAMP) ## ruff and mypy alone
 	$(BIN)/ruff check .

@@ -96,7 +96,7 @@ class Run:
         started = datetime.now(UTC)
         folder = RunFolder(settings.run_folder, settings.shard)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(draining(lambda: self.stop.requested, self.request_stop))
+            stack.enter_context(draining(self.request_stop))
             registry, caller = await open_registry(stack, settings.access, self.embedded, self.stop, LANES)
             try:
                 account = await preflight.check(registry, settings, self.roster, self.embedded)

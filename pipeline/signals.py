@@ -5,54 +5,53 @@ Either way the run can be resumed: what is durable is in the ledger.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-import anyio
 
 from pipeline.errors import InterruptedRunError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["draining"]
 
 DRAIN_SECONDS = 60.0
 """Longer than any call may take: after a request to stop, what is in flight has this long to be recorded."""
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 _SHOW_CURSOR = "\x1b[?25h"
 
 
-@asynccontextmanager
-async def draining(is_stopping: Callable[[], bool], request_stop: Callable[[], None]) -> AsyncIterator[None]:
-    """Answer SIGINT, SIGTERM and SIGHUP for the length of the block.
+@contextmanager
+def draining(request_stop: Callable[[], None]) -> Iterator[None]:
+    """Answer SIGINT, SIGTERM and SIGHUP for the length of the block, inside an event loop.
 
     Args:
-        is_stopping: Whether the run was asked to stop already.
-        request_stop: Asks it to finish what is in flight and end.
+        request_stop: Asks the run to finish what is in flight and end.
     """
+    loop = asyncio.get_running_loop()
+    bound: list[asyncio.TimerHandle] = []
 
-    async def watch() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
-            async for _ in received:
-                if is_stopping():
-                    _leave_at_once()
-                request_stop()
-                group.start_soon(bound)
+    def received() -> None:
+        if bound:
+            _leave_at_once()
+        bound.append(loop.call_later(DRAIN_SECONDS, _leave_at_once))
+        request_stop()
 
-    async def bound() -> None:
-        await anyio.sleep(DRAIN_SECONDS)
-        _leave_at_once()
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        try:
-            yield
-        finally:
-            group.cancel_scope.cancel()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, received)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+        for handle in bound:
+            handle.cancel()
 
 
 def _leave_at_once() -> None:

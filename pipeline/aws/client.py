@@ -7,6 +7,7 @@ the throttles of another; hence ``total_max_attempts=1``, one budget per operati
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ async def connect(
 
     Args:
         profile: AWS profile, or None for the usual chain.
-        region: AWS Region, or None for the profile's.
+        region: AWS Region, or None for ``AWS_REGION`` (which botocore alone would not read) or the profile's.
         endpoint_url: Where every call goes instead of AWS, or None.
         connections: How many calls may be under way at once.
         credentials: The embedded AWS IoT's own; real ones come from the AWS chain and nowhere else.
@@ -79,7 +80,7 @@ async def connect(
         raise RefusedError(
             f"there is no AWS profile {printable(profile or '')}", advice="see aws configure list-profiles"
         ) from error
-    region = region or configured
+    region = region or os.environ.get("AWS_REGION") or configured
     if not region:
         raise UsageError("no AWS Region is known", advice="name one with --region, or set it in the profile")
     config = AioConfig(

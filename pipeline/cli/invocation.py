@@ -13,6 +13,7 @@ import typer
 from pipeline import report
 from pipeline.cli.app import run_async, settling_seconds, show
 from pipeline.errors import ThingmillError, UsageError
+from pipeline.files import RunLock
 from pipeline.layout import RunFolder
 from pipeline.ledger import finished_ledger
 from pipeline.local import embedded
@@ -122,6 +123,10 @@ class Invocation:
     async def _embedded(self, stack: AsyncExitStack) -> Embedded | None:
         if not self.settings.local:
             return None
+        if self._folder.lock.exists():
+            # Told before the embedded AWS IoT is found to be in use: the run folder is what matters.
+            with RunLock(self._folder.lock):
+                pass
         parent = self.settings.run_folder.parent
         parent.mkdir(parents=True, exist_ok=True)
         return await stack.enter_async_context(embedded(parent / ".local"))

@@ -33,12 +33,14 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
     Raises:
         UsageError: The options do not go together, or a policy file cannot be used.
     """
-    told = dict(table) | {name: value for name, value in given.items() if value not in (None, [], False)}
+    asked = dict(table) | {name: value for name, value in given.items() if value not in (None, [], False)}
+    fed_back = _is_fed_back(manifest, asked)
+    # A run's failures name its devices, not its settings: those are in the ledger beside them.
+    told = (_bound(Path(manifest).parent) if fed_back else {}) | asked
     policy, document = _policy(told.get("policy"))
     if told.get("local") and told.get("endpoint_url"):
         raise UsageError("--local and --endpoint-url exclude each other", advice="give one of them")
     quotas = told.get("quota", {})
-    fed_back = _is_fed_back(manifest, told)
     return Settings(
         manifest=manifest,
         run_folder=Path(manifest).parent if fed_back else _run_folder(manifest, told),
@@ -72,6 +74,23 @@ def _is_fed_back(manifest: str, told: Mapping[str, Any]) -> bool:
     path = Path(manifest)
     is_list = path.name in ("failed.csv", "failed.jsonl")
     return is_list and (path.parent / "ledger.db").is_file() and not told.get("name")
+
+
+def _bound(run_folder: Path) -> dict[str, Any]:
+    """Return the options that a run was begun with and must go on with."""
+    from pipeline.ledger import finished_ledger
+
+    reader = finished_ledger(run_folder / "ledger.db")
+    if reader is None:
+        return {}
+    meta = reader.meta()
+    reader.close()
+    return {
+        "key": meta.get("key type", KeyType.RSA_4096),
+        "region": meta.get("Region"),
+        "inactive": meta.get("certificates") == "inactive",
+        "shard": meta.get("sharded") == str(True),
+    }
 
 
 def _run_folder(manifest: str, told: Mapping[str, Any]) -> Path:

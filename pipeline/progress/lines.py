@@ -20,13 +20,13 @@ class PlainLines(FailureLog):
     every: ClassVar[float | None] = 5.0
 
     def begin(self, figures: Figures) -> None:
-        """Print where the run begins, where that is known already."""
-        if figures.total:
-            self.tick(figures)
+        """Print where the run begins."""
+        self.tick(figures)
 
     def tick(self, figures: Figures) -> None:
-        """Print where the run stands."""
-        print_line(self._stream, plain_line(figures))
+        """Print where the run stands, once its devices are counted."""
+        if figures.total:
+            print_line(self._stream, plain_line(figures))
 
     def end(self, figures: Figures) -> None:
         """Print where the run ended."""
