@@ -4,9 +4,9 @@
 
     .venv/bin/python docs/make_picture.py
 
-The run has the settings of ``make demo``, in a folder of its own that goes away. The picture is drawn from its meter
-as the display draws it, at the first look with more than half of the certificates issued; so the figures in it are
-those of the machine that it was made on, and of what else that was doing. Its title leaves two options out.
+The run has the settings of ``make demo``, in a folder of its own that goes away. The picture is drawn from its
+meter as the display draws it, at the first look with more than half of the certificates issued; so the figures in
+it are those of the machine that it was made on, and of what else that was doing. The title leaves two options out.
 """
 
 from __future__ import annotations

@@ -57,6 +57,11 @@ async def check(registry: Registry, settings: Settings, roster: Roster, embedded
         RefusedError: The credentials are not accepted, or something is missing that is not to be made; the
             message names each thing and where the manifest asks for it.
     """
+    if embedded is not None and roster.billing_groups():
+        raise RefusedError(
+            "the embedded AWS IoT has no billing groups, and the manifest names one",
+            advice="try the manifest without them, or run it against an account",
+        )
     try:
         identity = await registry.get_caller_identity()
         endpoint = await _endpoint(registry, embedded)

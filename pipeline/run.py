@@ -104,6 +104,7 @@ class Run:
                 await preflight.make_missing(registry, settings, account)
             except StoppedError:
                 raise InterruptedRunError("the run was stopped before the first device") from None
+            self._warn_of_no_policy()
             await ledger.remember({"quotas": _listed(caller), "endpoint": account.endpoint.host})
             rate = Budget(settings.rate) if settings.rate else None
             async with KeyWorkers(settings.workers, settings.key_type) as workers:
@@ -137,6 +138,15 @@ class Run:
         await ledger.remember(usage.notes())
         failpoints.hit("report.before")
         self.summary = await anyio.to_thread.run_sync(report.write_all, ledger.read, folder, usage)
+
+    def _warn_of_no_policy(self) -> None:
+        totals = self.roster.totals()
+        bare = totals.devices - totals.with_policy
+        if bare:
+            self.meter.note(
+                f"{bare:,} of {totals.devices:,} devices get no policy: their certificates may do nothing by "
+                "themselves (see --policy)"
+            )
 
     def request_stop(self) -> None:
         """Ask the run to finish what is in flight and end."""

@@ -15,18 +15,22 @@ from pipeline.errors import ManifestError
 def check(
     manifest: str = MANIFEST,
     thing_type: str | None = typer.Option(None, "--thing-type", help="For rows that name none."),
+    group: list[str] | None = typer.Option(None, "--group", help="For rows that name none."),
+    billing_group: str | None = typer.Option(None, "--billing-group", help="For rows that name none."),
+    policy: str | None = typer.Option(None, "--policy", metavar="NAME|FILE.json", help="For rows that name none."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Read and validate a manifest; submit nothing.
 
     Every fault is named as FILE:LINE:COLUMN on standard output. Exit code 2 when there is one.
     """
+    given = dict(locals())
     from pipeline.cli.options import resolve
     from pipeline.manifest import load, run_settings
     from pipeline.progress import validating
 
     try:
-        settings = resolve(manifest, {"thing_type": thing_type}, run_settings(manifest))
+        settings = resolve(manifest, given, run_settings(manifest))
         with validating(manifest, stderr=sys.stderr) as progress:
             roster = load(manifest, settings.defaults, progress=progress)
         with roster:

@@ -62,7 +62,7 @@ class Invocation:
             return
         self.look()
         if not typer.confirm("Go on?", default=False, err=True):
-            raise UsageError("nothing was done", advice="give --yes to go on without being asked")
+            raise UsageError("nothing was done")
 
     def provision(self) -> int:
         """Provision the devices, show what became of them, and return the exit code."""

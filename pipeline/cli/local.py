@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +24,15 @@ def local(output: Path = OUTPUT) -> None:
 
     from pipeline.local import serve_foreground
 
+    where = "" if output == Path("output") else f" --output {shlex.quote(str(output))}"
+
     def announce(aws: Embedded) -> None:
-        typer.echo("# The embedded AWS IoT is up. In another terminal:")
+        typer.echo("# The embedded AWS IoT is up, until Ctrl-C. In another terminal, from here:")
+        typer.echo(f"#   thingmill run MANIFEST --local{where}")
+        typer.echo("# Other tools find it with")
         for name, value in aws.environment.items():
             typer.echo(f"export {name}={value}")
         typer.echo(f"# MQTT with a bundle's own files: {aws.mqtt_host}:{aws.mqtt_port}")
-        typer.echo("# Ctrl-C ends it.")
         sys.stdout.flush()
 
     output.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ def plan(
     region: str | None = typer.Option(None, "--region", help="AWS Region."),
     endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
     offline: bool = typer.Option(False, "--offline", help="With the default quotas; ask no account."),
-    key: KeyType | None = typer.Option(None, "--key", help="The keys to make. [default: rsa-4096]"),
+    key: KeyType | None = typer.Option(None, "--key", show_default="rsa-4096", help="The keys to make."),
     workers: str | None = typer.Option(None, "--workers", metavar="N", help="Processes that make keys."),
     rate: float | None = typer.Option(None, "--rate", min=0.001, help="Devices per second at most."),
     quota: list[str] | None = typer.Option(None, "--quota", metavar="API=TPS", help="As for run."),
@@ -80,11 +80,14 @@ def _print(plan: Plan, *, as_json: bool) -> None:
         typer.echo(json.dumps({"devices": plan.devices, "seconds": plan.seconds, "stages": stages}))
         return
     typer.echo(f"{plan.devices:,} {'device' if plan.devices == 1 else 'devices'}, {plan.key_type} keys\n")
-    width = max(len(stage.name) for stage in plan.stages)
-    for stage in plan.stages:
+    rows = [
+        (stage.name, f"{stage.count:,}", f"{stage.per_second:,.1f}/s", stage.source, as_time(stage.seconds))
+        for stage in plan.stages
+    ]
+    name, count, rate, source, time = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for row in rows:
         typer.echo(
-            f"{stage.name:<{width}}  {stage.count:>9,} at {stage.per_second:>8,.1f}/s ({stage.source})"
-            f"  {as_time(stage.seconds):>14}"
+            f"{row[0]:<{name}}  {row[1]:>{count}} at {row[2]:>{rate}}  {row[3]:<{source}}  {row[4]:>{time}}"
         )
     typer.echo(f"\nabout {as_time(plan.seconds)}; {plan.stages[0].name} decides")
     for line in plan.advice():

@@ -15,7 +15,7 @@ def reconcile(
     run: str = RUN,
     dry_run: bool = typer.Option(False, "--dry-run", help="Only tell; change nothing."),
     profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
-    region: str | None = typer.Option(None, "--region", help="AWS Region. [default: the run's]"),
+    region: str | None = typer.Option(None, "--region", show_default="the run's", help="AWS Region."),
     endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
     local: bool = typer.Option(False, "--local", help="Against the embedded AWS IoT."),
     output: Path = OUTPUT,

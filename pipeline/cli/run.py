@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 @command("run")
 def run(
     manifest: str = MANIFEST,
-    output: str | None = typer.Option(None, "--output", metavar="DIR", help="Where runs land. [default: output]"),
-    name: str | None = typer.Option(None, "--name", help="The run's name. [default: the manifest's]"),
+    output: str | None = typer.Option(
+        None, "--output", metavar="DIR", show_default="output", help="Where runs land."
+    ),
+    name: str | None = typer.Option(None, "--name", show_default="the manifest's", help="The run's name."),
     profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
     region: str | None = typer.Option(None, "--region", help="AWS Region."),
     endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
     local: bool = typer.Option(False, "--local", help="Run against the embedded AWS IoT."),
-    key: KeyType | None = typer.Option(None, "--key", help="The keys to make. [default: rsa-4096]"),
+    key: KeyType | None = typer.Option(None, "--key", show_default="rsa-4096", help="The keys to make."),
     workers: str | None = typer.Option(
-        None, "--workers", metavar="N", help="Processes that make keys. [default: one a core]"
+        None, "--workers", metavar="N", show_default="one a core", help="Processes that make keys."
     ),
     rate: float | None = typer.Option(None, "--rate", min=0.001, help="Devices per second at most."),
     quota: list[str] | None = typer.Option(
@@ -44,7 +46,7 @@ def run(
     ),
     inactive: bool = typer.Option(False, "--inactive", help="Leave certificates inactive."),
     existing: Existing | None = typer.Option(
-        None, "--existing", help="When a thing has a certificate already. [default: fail]"
+        None, "--existing", show_default="fail", help="When a thing has a certificate already."
     ),
     shard: bool = typer.Option(False, "--shard", help="Spread devices over devices/ab/."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Look at manifest and account; make nothing."),

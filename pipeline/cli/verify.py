@@ -32,8 +32,10 @@ def verify(
     if reader is None:
         typer.echo("thingmill: the run is under way or was killed; run it to its end first", err=True)
         raise typer.Exit(4)
-    folder = RunFolder(root, reader.meta().get("sharded") == "True")
+    meta = reader.meta()
+    folder = RunFolder(root, meta.get("sharded") == "True")
     verdicts: list[Verdict] = []
+    stranger: list[str] = []
 
     async def work() -> None:
         if local:
@@ -48,7 +50,7 @@ def verify(
         if connect and verdicts and not any(verdict.problem for verdict in verdicts):
             name = verdicts[0].thing_name
             reason = await wrong_client_id(folder.bundle(name), port)
-            typer.echo(f"{name}'s bundle under another client id: refused, as it should be ({reason})")
+            stranger.append(f"{name}'s bundle is refused under another client id, as it must be: {reason}")
 
     run_async(work)
     bad = sorted((verdict.thing_name, verdict.problem) for verdict in verdicts if verdict.problem)
@@ -56,5 +58,9 @@ def verify(
         typer.echo(f"{name}: {problem}")
     word = "verified and connected" if connect else "verified"
     typer.echo(f"{len(verdicts) - len(bad):,} of {len(verdicts):,} bundles {word}")
+    for line in stranger:
+        typer.echo(line)
+    if bad and connect and not local and meta.get("endpoint") == "localhost":
+        typer.echo("thingmill: this run was made with --local; give it to verify too", err=True)
     if bad or not verdicts:
         raise typer.Exit(1)

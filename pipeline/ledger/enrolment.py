@@ -102,6 +102,6 @@ def _refuse_keyed(row: sqlite3.Row) -> None:
         for name in fields
     )
     raise RunFolderError(
-        f"{printable(row['thing_name'])} has its key already, and its row has changed: {differences}",
-        advice="put the row back as it was, or choose another folder with --name",
+        f"{printable(row['thing_name'])} has its key already, and what is asked for it has changed: {differences}",
+        advice="give the row and the options as they were, or choose another folder with --name",
     )

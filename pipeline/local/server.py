@@ -61,6 +61,8 @@ class Embedded:
 async def embedded(state_folder: Path) -> AsyncIterator[Embedded]:
     """Run the embedded AWS IoT for the length of the block.
 
+    Where ``thingmill local`` serves the folder already, that one is used and left running.
+
     Policies are enforced. The account, its CA and the ports are kept in the folder, so that a run that was
     killed finds them again. However this process ends, the child saves and ends too.
 
@@ -72,6 +74,10 @@ async def embedded(state_folder: Path) -> AsyncIterator[Embedded]:
         RefusedError: The child did not come up; the message quotes the end of its log.
         DiskError: The folder cannot be made.
     """
+    shared = await _shared(state_folder)
+    if shared is not None:
+        yield shared
+        return
     async with _running(state_folder) as (aws, _):
         yield aws
 
@@ -86,18 +92,27 @@ async def serve_foreground(state_folder: Path, announce: Callable[[Embedded], No
     Raises:
         RefusedError: The child did not come up, or ended by itself; otherwise as ``embedded``.
     """
-    async with _running(state_folder) as (aws, child):
+    async with _running(state_folder, shares=True) as (aws, child):
         announce(aws)
         await child.wait()
         raise _failure(state_folder, f"the embedded AWS IoT ended by itself (exit status {child.returncode})")
 
 
+async def _shared(folder: Path) -> Embedded | None:
+    ports = state.shared_ports(folder)
+    if ports is None:
+        return None
+    with suppress(*_NO_ANSWER):
+        return _describe(*ports, (await _get(ports[0], "/_ministack/iot/ca.pem"))[1].decode("ascii"))
+    return None
+
+
 @asynccontextmanager
-async def _running(folder: Path) -> AsyncIterator[tuple[Embedded, Process]]:
+async def _running(folder: Path, *, shares: bool = False) -> AsyncIterator[tuple[Embedded, Process]]:
     if importlib.util.find_spec("ministack") is None:
         raise UsageError("the embedded AWS IoT needs the extra `local`", advice="pip install 'thingmill[local]'")
     folder = state.make_folder(folder)
-    with state.owner_lock(folder):
+    with state.owner_lock(folder, shares=shares):
         child, http_port, mqtt_port = await _spawn(folder)
         try:
             ca_pem = await _until_ready(child, http_port)

@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["LOOPBACK", "listeners", "log_file", "log_tail", "make_folder", "owner_lock", "wait_for_account"]
+__all__ = [
+    "LOOPBACK",
+    "listeners",
+    "log_file",
+    "log_tail",
+    "make_folder",
+    "owner_lock",
+    "shared_ports",
+    "wait_for_account",
+]
 
 LOOPBACK = "127.0.0.1"
 
@@ -39,6 +48,9 @@ LOOPBACK = "127.0.0.1"
 # sitting on a remembered port when the next start wants it again.
 _PORTS = range(20_000, 32_768)
 _PORT_ATTEMPTS = 100
+
+# Behind the owner's process id when others may use what it serves.
+_SHARES = " shared"
 
 # How long a child whose parent was killed may take to save before it is called stuck.
 _DRAIN_SECONDS = 60.0
@@ -66,8 +78,12 @@ def make_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def owner_lock(folder: Path) -> Iterator[None]:
+def owner_lock(folder: Path, *, shares: bool = False) -> Iterator[None]:
     """Hold the folder for this process; the kernel lets go of it however the process ends.
+
+    Args:
+        folder: The state folder.
+        shares: Other processes may use what this one serves (``shared_ports``).
 
     Raises:
         UsageError: Another process has it, which the message names.
@@ -75,16 +91,31 @@ def owner_lock(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not _flock(descriptor):
-            holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
+            holder = os.read(descriptor, 20).decode("ascii", "replace").partition(_SHARES)[0].strip() or "unknown"
             raise UsageError(
                 f"the embedded AWS IoT in {printable(str(folder))} is in use by process {printable(holder)}",
                 advice="wait until that process is done, or give this one another output folder",
             )
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()}{_SHARES if shares else ''}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def shared_ports(folder: Path) -> tuple[int, int] | None:
+    """Return the HTTP and MQTT ports of a process that serves the folder to others right now, or None."""
+    try:
+        descriptor = os.open(folder / "owner.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if _flock(descriptor) or _SHARES not in os.read(descriptor, 40).decode("ascii", "replace"):
+            return None
+    finally:
+        os.close(descriptor)
+    ports = _remembered(folder / "ports.json")
+    return (ports["http"], ports["mqtt"]) if {"http", "mqtt"} <= ports.keys() else None
 
 
 async def wait_for_account(folder: Path) -> int:

@@ -62,12 +62,16 @@ class FailureLog(Silence):
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._failures = 0
+        self._advised: set[str] = set()
 
     def failed(self, device: Device, error: DeviceError) -> None:
-        """Print a failure, and its advice, while there are few."""
+        """Print a failure, and the advice on the first of its cause, while there are few."""
         self._failures += 1
         if self._failures <= self.SHOWN:
-            advice = f" ({printable(error.advice)})" if error.advice else ""
+            # Once for each cause: the same words behind every line would only hide the names.
+            new = error.code not in self._advised
+            self._advised.add(error.code)
+            advice = f" ({printable(error.advice)})" if error.advice and new else ""
             print_line(self._stream, f"failed: {failure_line(device.thing_name, error)}{advice}")
 
     def end(self, figures: Figures) -> None:  # noqa: ARG002 (what every display is given at the end)

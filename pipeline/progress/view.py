@@ -58,7 +58,9 @@ def _bars(figures: Figures) -> Table:
     table.add_column(ratio=1, no_wrap=True, overflow="crop")
     table.add_column(no_wrap=True, overflow="ellipsis", justify="right")
     for label, reached in figures.stages.items():
-        bar = ProgressBar(total=max(figures.total, 1), completed=reached)
+        bar = ProgressBar(
+            total=max(figures.total, 1), completed=reached, complete_style="cyan", finished_style="green"
+        )
         table.add_row(Text(label), bar, Text(f"{reached:,}/{figures.total:,}"))
     return table
 
@@ -70,7 +72,7 @@ def _pace(figures: Figures) -> Iterator[_Part]:
     limit = figures.limit
     if limit is not None:
         allows = "" if limit.per_second is None else f" allows {limit.per_second:.1f}/s"
-        yield f"{printable(limit.name)}{allows}", "cyan"
+        yield f"limit: {printable(limit.name)}{allows}", "cyan"
         yield f"{limit.waiting:,} waiting", "cyan"
 
 

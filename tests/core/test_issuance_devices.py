@@ -144,7 +144,8 @@ async def test_a_denied_operation_stops_the_run_and_fails_no_device(mill: Mill) 
     with pytest.raises(RefusedError, match="AccessDeniedException") as caught:
         await mill.run("one\ntwo\nthree\n")
     assert "IAM policy" in caught.value.advice
-    assert [(mill.state(name), mill.code(name)) for name in ("one", "two", "three")] == [(State.KEYED, None)] * 3
+    assert {mill.state(name) for name in ("one", "two", "three")} <= {State.PLANNED, State.KEYED}
+    assert [mill.code(name) for name in ("one", "two", "three")] == [None] * 3
     mill.double.faults.clear()
     await mill.run("one\ntwo\nthree\n")
     assert [len(mill.certificates(name)) for name in ("one", "two", "three")] == [1, 1, 1]
