@@ -71,8 +71,8 @@ def _pace(figures: Figures) -> Iterator[_Part]:
         yield figures.pace, "bold"
     limit = figures.limit
     if limit is not None:
-        allows = "" if limit.per_second is None else f" allows {limit.per_second:.1f}/s"
-        yield f"limit: {printable(limit.name)}{allows}", "cyan"
+        allowed = "" if limit.per_second is None else f" {limit.per_second:.1f}/s"
+        yield f"limit {printable(limit.name)}{allowed}", "cyan"
         yield f"{limit.waiting:,} waiting", "cyan"
 
 

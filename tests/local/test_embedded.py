@@ -240,6 +240,30 @@ def test_a_cancelled_block_leaves_no_child(tmp_path: Path) -> None:
     assert anyio.run(cancelled) == []
 
 
+def test_one_that_serves_in_the_foreground_is_shared(tmp_path: Path) -> None:
+    """While ``thingmill local`` serves a folder, others use that one, and leave it running when they are done."""
+
+    async def main() -> None:
+        up = anyio.Event()
+        served: list[Embedded] = []
+
+        def announce(aws: Embedded) -> None:
+            served.append(aws)
+            up.set()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(serve_foreground, tmp_path / "state", announce)
+            await up.wait()
+            for _ in range(2):
+                async with embedded(tmp_path / "state") as shared:
+                    assert shared == served[0]
+                    async with iot_client(shared) as iot:
+                        await iot.describe_endpoint()
+            group.cancel_scope.cancel()
+
+    anyio.run(main)
+
+
 def test_a_second_owner_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
     """Two processes do not share an account: the second leaves at once, naming the first."""
 

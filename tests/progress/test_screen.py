@@ -58,14 +58,14 @@ def test_the_pace_stands_beside_the_limit_that_rules() -> None:
     """Pace, the limit's name and rate, and the number that waits for it are on one line where there is room."""
     meter = meter_of(1000)
     meter.limit = lambda: Limit("CreateCertificateFromCsr", 15.0, 231)
-    assert "12.9 devices/s · limit: CreateCertificateFromCsr allows 15.0/s · 231 waiting\n" in drawn(meter, 100)
+    assert "12.9 devices/s · limit CreateCertificateFromCsr 15.0/s · 231 waiting\n" in drawn(meter, 100)
 
 
 def test_a_limit_without_a_rate_is_named_all_the_same() -> None:
     """Key generation has no rate of its own, and is shown with the number that waits."""
     meter = meter_of(1000)
     meter.limit = lambda: Limit("key generation", None, 140)
-    assert "limit: key generation · 140 waiting" in drawn(meter, 100)
+    assert "limit key generation · 140 waiting" in drawn(meter, 100)
 
 
 def test_what_has_no_room_beside_goes_below() -> None:
@@ -73,7 +73,7 @@ def test_what_has_no_room_beside_goes_below() -> None:
     meter = meter_of(1000)
     meter.limit = lambda: Limit("CreateCertificateFromCsr", 15.0, 231)
     lines = [line.rstrip() for line in drawn(meter, 40).splitlines()]
-    assert lines[6:9] == ["12.9 devices/s", "limit: CreateCertificateFromCsr allows 15.0/s", "231 waiting"]
+    assert lines[6:9] == ["12.9 devices/s", "limit CreateCertificateFromCsr 15.0/s", "231 waiting"]
 
 
 def test_throttles_are_summed_and_the_worst_named() -> None:
