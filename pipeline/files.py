@@ -15,6 +15,7 @@ import fcntl
 import os
 import secrets
 import stat
+import sys
 from typing import TYPE_CHECKING, Self
 
 from pipeline import failpoints
@@ -211,7 +212,7 @@ def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable: fsync of a file alone does not keep its name (fsync(2))."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(handle)
+        _sync(handle)
     finally:
         os.close(handle)
 
@@ -236,12 +237,20 @@ def _write_temporary(path: Path, chunks: Iterable[bytes], mode: int) -> Path:
             file.writelines(chunks)
             file.flush()
             failpoints.hit("file.written")
-            os.fsync(handle)
+            _sync(handle)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     failpoints.hit("file.synced")
     return temporary
+
+
+def _sync(handle: int) -> None:
+    """Have what was written on the medium, not only in the drive's cache: macOS asks for that by another name."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(handle)
 
 
 @contextlib.contextmanager
@@ -275,6 +284,7 @@ class RunLock:
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._check_still_there()
         except BlockingIOError:
             holder = os.pread(self._handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._handle)
@@ -286,6 +296,16 @@ class RunLock:
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, f"{os.getpid()}\n".encode("ascii"), 0)
         return self
+
+    def _check_still_there(self) -> None:
+        """See that the file that is locked is still the one that others would lock."""
+        try:
+            same = os.path.samestat(os.fstat(self._handle), self._path.lstat())
+        except FileNotFoundError:
+            same = False
+        if not same:
+            os.close(self._handle)
+            raise RunFolderError(f"the lock in {printable(str(self._path.parent))} was taken away; run again")
 
     def __exit__(self, *exc_info: object) -> None:
         os.ftruncate(self._handle, 0)

@@ -33,7 +33,6 @@ SKEW = timedelta(minutes=5)
 
 _ONE_PEM = re.compile(r"\s*-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*", re.ASCII)
 _ARN = re.compile(r"arn:aws[a-z-]*:iot:[a-z0-9-]+:[0-9]{12}:cert/([0-9a-f]{64})", re.ASCII)
-_ADVICE = "it was set inactive and removed, and it was never bundled; run again to ask for another"
 
 
 def inspect(issued: Issued, spki: str, common_name: str, now: datetime) -> Certificate:
@@ -94,4 +93,4 @@ def _parse(pem: str) -> x509.Certificate:
 
 
 def _rejected(code: str, message: str) -> DeviceError:
-    return DeviceError(5, code, message, advice=_ADVICE)
+    return DeviceError(5, code, message)

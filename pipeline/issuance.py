@@ -41,7 +41,7 @@ from pipeline.workers import KeyJob
 if TYPE_CHECKING:
     from pipeline.aws.registry import Registry
     from pipeline.bundles.pem import Endpoint
-    from pipeline.device import Certificate, Device, Issued
+    from pipeline.device import Certificate, Device, Issued, KeyReceipt
     from pipeline.layout import RunFolder
     from pipeline.ledger import Entry, Ledger
     from pipeline.meter import Meter
@@ -94,6 +94,8 @@ class Issuance:
             await self._step_1_thing(work)
         if work.state is State.PLANNED:
             await self._step_2_key(work)
+        elif work.state is State.KEYED:
+            await self._see_key(work)
         if work.state is State.REQUESTED:
             await self._settle(work)
         while work.state is State.KEYED:
@@ -113,19 +115,27 @@ class Issuance:
 
     async def _step_2_key(self, work: _Work) -> None:
         device = work.device
-        folder = self.folder.staged(device.thing_name)
         if device.csr is not None:
             # The device keeps its own key: only what it sent us is stored.
-            store = partial(keys.store_csr, folder, device.thing_name, device.csr)
+            store = partial(keys.store_csr, self.folder.staged(device.thing_name), device.thing_name, device.csr)
             receipt = await anyio.to_thread.run_sync(store)
         else:
-            job = KeyJob(folder, device.thing_name, device.common_name, self.settings.key_type)
-            with self.stop.interruptible():
-                receipt = await self.workers.receipt(job)
+            receipt = await self._receipt(device, expected=None)
         # From here on the key is durable, though nothing that leaves the machine depends on it yet.
         await self.ledger.keyed(work.seq, receipt.spki_sha256)
         work.spki_sha256 = receipt.spki_sha256
         self._reached(work, State.KEYED)
+
+    async def _see_key(self, work: _Work) -> None:
+        """See in a resumed run that the key on disk is still the one that the ledger knows."""
+        if work.device.csr is None:
+            await self._receipt(work.device, expected=work.spki_sha256)
+
+    async def _receipt(self, device: Device, *, expected: str | None) -> KeyReceipt:
+        folder = self.folder.staged(device.thing_name)
+        job = KeyJob(folder, device.thing_name, device.common_name, self.settings.key_type, expected)
+        with self.stop.interruptible():
+            return await self.workers.receipt(job)
 
     async def _steps_3_to_5_certificate(self, work: _Work) -> None:
         csr = await anyio.to_thread.run_sync(self._read_csr, work)
@@ -167,8 +177,11 @@ class Issuance:
         try:
             certificate = inspect(issued, work.spki_sha256, work.device.common_name, datetime.now(UTC))
         except DeviceError as error:
-            if await self.reconciler.remove_rejected(work.seq, work.spki_sha256, issued, error):
+            if await self.reconciler.removal.reject(work.seq, work.spki_sha256, issued, error):
                 await self.ledger.refused(work.seq)
+                error.advice = "it was set inactive and deleted, never bundled; run again to ask for another"
+            else:
+                error.advice = "what became of it is not certain; the next run looks for it before it asks again"
             raise
         await self._store(work, certificate)
 
@@ -234,12 +247,11 @@ class Issuance:
         except (FileNotFoundError, ValueError):
             known = False
         if not known or self._key_is_gone(work.device):
-            raise _key_lost(3, name)
+            raise keys.lost(3, name)
         return csr
 
     def _key_is_gone(self, device: Device) -> bool:
-        name = device.thing_name
-        return device.csr is None and not (self.folder.staged(name) / f"{name}.key").is_file()
+        return device.csr is None and not keys.is_whole(self.folder.staged(device.thing_name), device.thing_name)
 
     def _write_bundle(self, work: _Work) -> None:
         name = work.device.thing_name
@@ -257,21 +269,12 @@ class Issuance:
                 advice="move it away, then run the same command again",
             )
         if not staged.is_dir() or self._key_is_gone(work.device):
-            raise _key_lost(6, name)
+            raise keys.lost(6, name)
         if final.parent != self.folder.devices:
             files.private_folder(final.parent)
         files.sweep_temporaries(staged)
         files.fill(staged, contents)
         files.publish_folder(staged, final)
-
-
-def _key_lost(step: int, name: str) -> DeviceError:
-    return DeviceError(
-        step,
-        "KeyLost",
-        f"the key or CSR in staging/{name} is gone or is not the one that was made",
-        advice="put the folder back as it was; no certificate was asked for with another key",
-    )
 
 
 def _certificate(work: _Work) -> Certificate:

@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from typing import TYPE_CHECKING, cast
 
 from cryptography import x509
@@ -38,6 +40,8 @@ __all__ = [
     "PrivateKey",
     "ensure_key",
     "generate",
+    "is_whole",
+    "lost",
     "public_key_of_csr",
     "sign_request",
     "spki_sha256",
@@ -83,8 +87,17 @@ def public_key_of_csr(csr: str) -> PublicKeyTypes:
     return x509.load_pem_x509_csr(csr.encode("ascii")).public_key()
 
 
-def ensure_key(folder: Path, thing_name: str, common_name: str, key_type: KeyType) -> KeyReceipt:
+def ensure_key(
+    folder: Path, thing_name: str, common_name: str, key_type: KeyType, expected: str | None = None
+) -> KeyReceipt:
     """Have key and CSR of a device on disk, and return the receipt for them.
+
+    Args:
+        folder: The device's staging folder.
+        thing_name: Names the files.
+        common_name: The CSR's only name.
+        key_type: The key to make.
+        expected: The SPKI hash of a key that was made before: then none other will do.
 
     A key that a killed run left whole is taken up, not made again: it has never left the machine, and a key is
     never overwritten. The key itself exists only in this process and in its file.
@@ -99,17 +112,61 @@ def ensure_key(folder: Path, thing_name: str, common_name: str, key_type: KeyTyp
     try:
         key = _load(path, key_type)
     except FileNotFoundError:
-        key = generate(key_type)
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        files.create_once(path, pem, files.SECRET)
-        failpoints.hit("key.durable")
+        if expected is not None:
+            raise lost(2, thing_name) from None
+        key = _make(path, key_type)
+    if expected is not None and spki_sha256(key.public_key()) != expected:
+        raise lost(2, thing_name)
     return _store(folder, thing_name, sign_request(key, common_name))
 
 
 def store_csr(folder: Path, thing_name: str, csr: str) -> KeyReceipt:
-    """Have the CSR of a device that keeps its own key on disk, and return the receipt for its key."""
+    """Have the CSR of a device that keeps its own key on disk, and return the receipt for its key.
+
+    Raises:
+        DeviceError: A key was made for the device before its row brought a CSR.
+        DiskError: The disk refused.
+    """
     files.private_folder(folder)
+    if os.path.lexists(folder / f"{thing_name}.key"):
+        raise DeviceError(
+            2,
+            "StrangeKey",
+            f"{thing_name}.key is in the staging folder, but the device keeps its own key",
+            advice="it was never sent anywhere; remove it, then run the same command again",
+        )
     return _store(folder, thing_name, csr)
+
+
+def is_whole(folder: Path, thing_name: str) -> bool:
+    """Whether a device's key is in a folder as it was written: a file of ours, 0400, not empty. It is not read."""
+    try:
+        found = (folder / f"{thing_name}.key").lstat()
+    except FileNotFoundError:
+        return False
+    mode = stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == files.SECRET
+    return mode and found.st_uid == os.geteuid() and found.st_size > 0
+
+
+def lost(step: int, thing_name: str) -> DeviceError:
+    """Return what fails a device whose key is no longer there."""
+    return DeviceError(
+        step,
+        "KeyLost",
+        f"the key or CSR in staging/{thing_name} is gone or is not the one that was made",
+        advice="put the folder back as it was; no certificate was asked for with another key",
+    )
+
+
+def _make(path: Path, key_type: KeyType) -> PrivateKey:
+    key = generate(key_type)
+    try:
+        files.create_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), files.SECRET)
+    except FileExistsError:
+        # A worker that was given up for dead has just written it; a key is never overwritten.
+        return _load(path, key_type)
+    failpoints.hit("key.durable")
+    return key
 
 
 def _store(folder: Path, thing_name: str, csr: str) -> KeyReceipt:

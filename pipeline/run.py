@@ -162,7 +162,7 @@ class Run:
         stack.enter_context(files.RunLock(folder.lock))
         files.sweep_temporaries(folder.root)
         ledger = await stack.enter_async_context(Ledger(folder.ledger))
-        ledger.clock_ahead = account.identity.clock_ahead
+        ledger.aws_clock = account.identity.clock
         await ledger.bind({"account": account.identity.account, "Region": region} | binding(settings))
         await ledger.enrol(self.roster.path, partial=settings.resumes_failed)
         await ledger.retry_failed()
@@ -182,7 +182,7 @@ class Run:
         doubtful: set[int] = set()  # they move on while the others are read, and must not be given out twice
         async with sending:
             try:
-                await issuance.reconciler.remove_left_over()
+                await issuance.reconciler.removal.finish()
                 for condition in (
                     f"state = {State.REQUESTED:d}",
                     f"state < {State.REQUESTED:d} OR state IN (5, 6, 7)",

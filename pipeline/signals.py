@@ -43,12 +43,14 @@ def draining(request_stop: Callable[[], None]) -> Iterator[None]:
         bound.append(loop.call_later(DRAIN_SECONDS, _leave_at_once))
         request_stop()
 
-    for number in _SIGNALS:
+    # What this process was started to ignore (nohup) stays ignored.
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in heeded:
         loop.add_signal_handler(number, received)
     try:
         yield
     finally:
-        for number in _SIGNALS:
+        for number in heeded:
             loop.remove_signal_handler(number)
         for handle in bound:
             handle.cancel()

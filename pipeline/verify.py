@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from pipeline import files, mqtt
 from pipeline.errors import ThingmillError
+from pipeline.hardening import harden
 from pipeline.keys import spki_sha256
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ async def verify(
         port: Another port than the bundles say (the embedded AWS IoT may have moved), or None.
         tell: Called with each verdict as it comes.
     """
+    harden()  # keys are read in this process
     # Taken before a task is made, given back when it ends: no more tasks than connections, however long the run.
     places = anyio.Semaphore(CONNECTIONS)
 
@@ -87,8 +90,10 @@ async def _judge(entry: Entry, folder: RunFolder, *, over_mqtt: bool, port: int 
         if not problem and over_mqtt and entry.device.csr is None:
             bundle = mqtt.read_bundle(bundle_folder)
             await mqtt.prove(replace(bundle, port=port or bundle.port))
-    except (ThingmillError, FileNotFoundError) as error:
-        problem = error.message if isinstance(error, ThingmillError) else f"{error.filename} is missing"
+    except ThingmillError as error:
+        problem = error.message
+    except FileNotFoundError as error:
+        problem = f"{error.filename} is missing"
     return Verdict(name, problem)
 
 
@@ -97,17 +102,28 @@ def _look(entry: Entry, folder: Path) -> str:
     name = entry.device.thing_name
     if stat.S_IMODE(folder.lstat().st_mode) != 0o700:
         return "its folder is open to others (not 0700)"
-    certificate = x509.load_pem_x509_certificate(files.read_file(folder / f"{name}.pem"))
-    csr = x509.load_pem_x509_csr(files.read_file(folder / f"{name}.csr"))
+    try:
+        certificate = x509.load_pem_x509_certificate(files.read_file(folder / f"{name}.pem"))
+        csr = x509.load_pem_x509_csr(files.read_file(folder / f"{name}.csr"))
+    except ValueError:
+        return "its certificate or CSR cannot be read"
     hashes = {spki_sha256(certificate.public_key()), spki_sha256(csr.public_key()), entry.spki_sha256}
     if entry.device.csr is None:
         path = folder / f"{name}.key"
         if stat.S_IMODE(path.lstat().st_mode) != files.SECRET:
             return "its key is not 0400"
-        hashes.add(spki_sha256(load_pem_private_key(files.read_file(path), password=None).public_key()))
+        hashes.add(_hash_of_key(path))
     if len(hashes) != 1:
         return "key, CSR and certificate do not belong together"
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     if [attribute.value for attribute in names] != [entry.device.common_name]:
         return f"the certificate's common name is not {entry.device.common_name}"
     return ""
+
+
+def _hash_of_key(path: Path) -> str:
+    """Return the SPKI hash of a key, or "" where it is none. What a parser says of it is not passed on."""
+    try:
+        return spki_sha256(load_pem_private_key(files.read_file(path), password=None).public_key())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return ""

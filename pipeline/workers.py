@@ -8,12 +8,9 @@ replaced and its tasks are done again: a key that it had already written is take
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import multiprocessing
 import os
-import resource
 import signal
-import sys
 import threading
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
@@ -28,6 +25,7 @@ import anyio.to_thread
 
 from pipeline import keys
 from pipeline.errors import ThingmillError
+from pipeline.hardening import harden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,8 +43,6 @@ _CHEAP_BATCH = 32
 _MOST_REPLACEMENTS = 3
 """Pools in a row that may break without finishing a task, before the machine is taken to be at fault."""
 
-_PR_SET_DUMPABLE = 4
-
 
 @dataclass(frozen=True, slots=True)
 class KeyJob:
@@ -56,6 +52,7 @@ class KeyJob:
     thing_name: str
     common_name: str
     key_type: KeyType
+    expected: str | None = None
 
 
 def process_pool(workers: int) -> Executor:
@@ -184,7 +181,9 @@ def _make_keys(jobs: Sequence[KeyJob]) -> list[KeyReceipt | ThingmillError]:
     results: list[KeyReceipt | ThingmillError] = []
     for job in jobs:
         try:
-            results.append(keys.ensure_key(job.folder, job.thing_name, job.common_name, job.key_type))
+            results.append(
+                keys.ensure_key(job.folder, job.thing_name, job.common_name, job.key_type, job.expected)
+            )
         except ThingmillError as error:
             results.append(error)
     return results
@@ -195,11 +194,7 @@ def _settle() -> None:
     # Ctrl-C reaches every process of the terminal; only the coordinator decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        # A core limit of zero does not stop a core_pattern that is a pipe; being undumpable does (core(5)).
-        # It also keeps other processes of the same user from reading this memory (ptrace(2)).
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    harden()
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 

@@ -97,7 +97,7 @@ class Caller:
         with anyio.CancelScope(shield=True):
             try:
                 answer = await send()
-            except Exception as error:
+            except Exception as error:  # sorted: what is no failure of a call is raised again
                 failure = sort(api, error)
                 if failure.failure is Failure.THROTTLED:
                     self.budgets[api].throttled()

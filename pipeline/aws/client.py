@@ -10,6 +10,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
@@ -50,6 +51,12 @@ class Clients:
     region: str
 
 
+def _is_private(endpoint_url: str) -> bool:
+    """Whether nobody on the way can read or change what goes to an endpoint."""
+    parts = urlsplit(endpoint_url)
+    return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost", "::1")
+
+
 @contextlib.asynccontextmanager
 async def connect(
     *,
@@ -72,6 +79,11 @@ async def connect(
         UsageError: No Region is known.
         RefusedError: There is no such profile.
     """
+    if endpoint_url is not None and not _is_private(endpoint_url):
+        raise UsageError(
+            f"--endpoint-url {printable(endpoint_url)} is not encrypted",
+            advice="use https, or http to this machine alone (127.0.0.1, localhost): calls carry credentials",
+        )
     session = AioSession(profile=profile)
     try:
         # Asked also where --region wins: this is what finds out that there is no such profile.
@@ -92,6 +104,8 @@ async def connect(
     )
     options: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint_url, "config": config}
     if credentials is not None:
+        # The embedded one is on this machine: no proxy of the user's is asked for the way.
+        options["config"] = config.merge(AioConfig(proxies={}))
         options |= {"aws_access_key_id": credentials[0], "aws_secret_access_key": credentials[1]}
     async with contextlib.AsyncExitStack() as stack:
         try:

@@ -8,7 +8,9 @@ that a resource is full (ten policies on a certificate), which waiting does not 
 from __future__ import annotations
 
 import enum
+import socket
 
+from aiohttp import ClientConnectorError
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
@@ -118,14 +120,14 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], Failure, str], ...] = (
         Failure.FATAL,
         "NoCredentials",
     ),
-    # Before any byte of the request was sent.
-    (
-        (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError),
-        Failure.UNSENT,
-        "NoConnection",
-    ),
+    ((boto.ConnectTimeoutError,), Failure.UNSENT, "NoConnection"),
     ((boto.SSLError,), Failure.FATAL, "TLSFailed"),
-    ((boto.HTTPClientError, ResponseParserError, TimeoutError, ConnectionError), Failure.UNANSWERED, ""),
+    # Also a connection that broke when the request was on its way, which has no class of its own.
+    (
+        (boto.HTTPClientError, boto.ConnectionError, ResponseParserError, TimeoutError, ConnectionError),
+        Failure.UNANSWERED,
+        "",
+    ),
     ((boto.ParamValidationError,), Failure.REFUSED, "ParamValidation"),
 )
 """What botocore raises when there is no answer, most telling kind first; without a code, its own name serves."""
@@ -140,16 +142,30 @@ def sort(api: str, error: Exception) -> CallError:
     """
     if isinstance(error, boto.ClientError):
         return _sort_answer(api, error)
+    if isinstance(error, boto.EndpointConnectionError) and _was_never_connected(error):
+        return CallError(api, Failure.UNSENT, "NoConnection", printable(str(error)))
     for kinds, failure, code in _KINDS:
         if isinstance(error, kinds):
             return CallError(api, failure, code or type(error).__name__, printable(str(error)))
     raise error
 
 
+def _was_never_connected(error: boto.EndpointConnectionError) -> bool:
+    """Whether no connection came about, so that no byte of the request can have been sent.
+
+    aiobotocore raises the same error for a connection that was reset after the request went out; only the cause
+    that it carries tells the two apart.
+    """
+    return isinstance(error.kwargs.get("error"), ClientConnectorError | socket.gaierror)
+
+
 def _sort_answer(api: str, error: boto.ClientError) -> CallError:
     answer = error.response.get("Error", {})
     code = printable(answer.get("Code", "") or "Unknown", 80)
     message = printable(answer.get("Message", "") or "no reason given")
+    if code in _UNKNOWN_CALLER:
+        # Some go on with the canonical request, and so with the session token that was signed.
+        message = message.partition(". ")[0][:200]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _THROTTLES or status == 429:
         failure = Failure.THROTTLED

@@ -37,6 +37,7 @@ DEFAULTS: Mapping[str, tuple[float, float]] = {
     "DescribeThingType": (10, 10),
     "GetCallerIdentity": (100, 100),
     "GetPolicy": (10, 10),
+    "ListAttachedPolicies": (15, 15),
     "ListCertificates": (10, 10),
     "ListPrincipalThings": (10, 10),
     "ListThingPrincipals": (20, 10),

@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.aws.failures import CallError, Failure
 from pipeline.device import Issued
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from types_aiobotocore_iot.type_defs import CreateThingRequestTypeDef, ListCertificatesRequestTypeDef
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pipeline.device import Device
 
 __all__ = ["Identity", "Listed", "Registry", "Thing"]
+
+_LONGEST_TEXT = 65_536
 
 _PAGE = 250
 """The most certificates that a page of ListCertificates may have."""
@@ -39,12 +41,13 @@ class Identity:
     Attributes:
         account: The account's number.
         arn: The user or role.
-        clock_ahead: Seconds that AWS's clock is ahead of this machine's.
+        clock: AWS's time, seconds of the epoch, when this machine's monotonic clock was at 0. Unlike a
+            difference of wall clocks it still holds after the local one was set.
     """
 
     account: str
     arn: str
-    clock_ahead: float
+    clock: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +89,16 @@ class Registry:
         """Return who we are."""
         answer = await self._call("GetCallerIdentity", self._sts.get_caller_identity)
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        ahead = parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
-        return Identity(printable(answer["Account"]), printable(answer["Arn"]), clock_ahead=ahead)
+        now = parsedate_to_datetime(date).timestamp() if date else time.time()
+        account, arn = (_required("GetCallerIdentity", answer, key) for key in ("Account", "Arn"))
+        return Identity(printable(str(account)), printable(str(arn)), clock=now - time.monotonic())
 
     async def describe_endpoint(self) -> str:
         """Return the host name that devices connect to, with certificates of Amazon's own roots (Data-ATS)."""
         answer = await self._call(
             "DescribeEndpoint", lambda: self._iot.describe_endpoint(endpointType="iot:Data-ATS")
         )
-        return answer["endpointAddress"]
+        return str(_required("DescribeEndpoint", answer, "endpointAddress"))
 
     async def get_policy(self, name: str) -> str | None:
         """Return a policy's default document as JSON text, or None where there is no such policy."""
@@ -165,7 +169,7 @@ class Registry:
     async def list_thing_principals(self, thing: str) -> list[str]:
         """Return the ARNs of the principals attached to a thing (the first page: whether there is one)."""
         answer = await self._call("ListThingPrincipals", lambda: self._iot.list_thing_principals(thingName=thing))
-        return list(answer["principals"])
+        return _texts("ListThingPrincipals", answer, "principals")
 
     async def attach_thing_principal(self, thing: str, certificate_arn: str) -> None:
         """Attach a certificate to a thing; again succeeds."""
@@ -194,11 +198,7 @@ class Registry:
             "CreateCertificateFromCsr",
             lambda: self._iot.create_certificate_from_csr(certificateSigningRequest=csr, setAsActive=active),
         )
-        return Issued(
-            certificate_id=answer.get("certificateId", ""),
-            certificate_arn=answer.get("certificateArn", ""),
-            certificate_pem=answer.get("certificatePem", ""),
-        )
+        return _issued(answer)
 
     async def pause(self, retry: int) -> None:
         """Wait before a retry of ``create_certificate_from_csr``."""
@@ -211,12 +211,8 @@ class Registry:
         )
         if answer is None:
             return None
-        description = answer["certificateDescription"]
-        return Issued(
-            certificate_id=description.get("certificateId", ""),
-            certificate_arn=description.get("certificateArn", ""),
-            certificate_pem=description.get("certificatePem", ""),
-        )
+        description = _required("DescribeCertificate", answer, "certificateDescription")
+        return _issued(description if isinstance(description, dict) else {})
 
     async def list_certificates(self, marker: str | None) -> tuple[list[Listed], str | None]:
         """Return a page of the account's certificates, newest first, and the marker of the next page.
@@ -227,17 +223,26 @@ class Registry:
         if marker is not None:
             more["marker"] = marker
         answer = await self._call("ListCertificates", lambda: self._iot.list_certificates(**more))
-        page = [
-            Listed(entry["certificateId"], entry["creationDate"].timestamp()) for entry in answer["certificates"]
-        ]
-        return page, answer.get("nextMarker") or None
+        entries = _required("ListCertificates", answer, "certificates")
+        try:
+            page = [Listed(str(entry["certificateId"]), entry["creationDate"].timestamp()) for entry in entries]
+        except (AttributeError, KeyError, TypeError) as error:
+            raise _strange("ListCertificates") from error
+        return page, _text(answer.get("nextMarker")) or None
 
     async def list_principal_things(self, certificate_arn: str) -> list[str]:
         """Return the things that a certificate is attached to (the first page: whether there is one)."""
         answer = await self._call(
             "ListPrincipalThings", lambda: self._iot.list_principal_things(principal=certificate_arn)
         )
-        return list(answer["things"])
+        return _texts("ListPrincipalThings", answer, "things")
+
+    async def list_attached_policies(self, certificate_arn: str) -> list[str]:
+        """Return the policies attached to a certificate (the first page: whether there is one)."""
+        answer = await self._call(
+            "ListAttachedPolicies", lambda: self._iot.list_attached_policies(target=certificate_arn)
+        )
+        return [str(policy) for policy in _required("ListAttachedPolicies", answer, "policies")]
 
     async def deactivate_certificate(self, certificate_id: str) -> None:
         """Set a certificate inactive: it can no longer connect."""
@@ -255,3 +260,35 @@ class Registry:
             if error.failure is Failure.REFUSED and error.code == "ResourceNotFoundException":
                 return None
             raise
+
+
+def _issued(answer: Mapping[str, object]) -> Issued:
+    return Issued(*(_text(answer.get(f"certificate{part}")) for part in ("Id", "Arn", "Pem")))
+
+
+def _required(api: str, answer: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401  what a server put there
+    if answer.get(key) is None:
+        raise _strange(api)
+    return answer[key]
+
+
+def _texts(api: str, answer: Mapping[str, Any], key: str) -> list[str]:
+    values = _required(api, answer, key)
+    if not isinstance(values, list):
+        raise _strange(api)
+    return [str(value) for value in values]
+
+
+def _strange(api: str) -> CallError:
+    return CallError(api, Failure.UNANSWERED, "StrangeAnswer", "the answer is not what the API says")
+
+
+def _text(value: object) -> str:
+    """Return a text of an answer, or "" where it is none that can be stored."""
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        return ""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return ""
+    return value

@@ -39,18 +39,20 @@ def contents(device: Device, certificate: Certificate, endpoint: Endpoint) -> di
     A device that keeps its own key gets no ``key``.
     """
     name = device.thing_name
+    # A thing may have any name, also that of the roots' file.
+    roots = ROOTS if name.casefold() != "root-ca" else "amazon-root-ca.pem"
     config: dict[str, str | int] = {
         "endpoint": endpoint.host,
         "port": endpoint.port,
         "thing-name": name,
         "cert": f"{name}.pem",
         "key": f"{name}.key",
-        "root-ca": ROOTS,
+        "root-ca": roots,
     }
     if device.csr is not None:
         del config["key"]
     return {
         f"{name}.pem": certificate.pem.encode("ascii"),
-        ROOTS: endpoint.roots.encode("ascii"),
+        roots: endpoint.roots.encode("ascii"),
         "config.json": (json.dumps(config, indent=2) + "\n").encode("ascii"),
     }

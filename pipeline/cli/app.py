@@ -129,7 +129,11 @@ def settling_seconds() -> float:
     """Return how long a lost certificate is looked for; a double of AWS IoT that lists at once needs less."""
     from pipeline.reconcile import SETTLING_SECONDS
 
-    return float(os.environ.get("THINGMILL_SETTLING_SECONDS", SETTLING_SECONDS))
+    try:
+        seconds = float(os.environ.get("THINGMILL_SETTLING_SECONDS", SETTLING_SECONDS))
+    except ValueError:
+        seconds = -1.0
+    return seconds if 0 <= seconds < 3600 else SETTLING_SECONDS
 
 
 def find_run(run: str, output: Path) -> Path:

@@ -34,12 +34,12 @@ class Ledger:
 
     Attributes:
         read: Reads what is durable.
-        clock_ahead: Seconds that AWS's clock is ahead of this machine's (set by the run).
+        aws_clock: AWS's time when this machine's monotonic clock was at 0 (``Identity.clock``, set by the run).
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.clock_ahead = 0.0
+        self.aws_clock = time.time() - time.monotonic()
 
     async def __aenter__(self) -> Self:
         with schema.readable(self._path):
@@ -112,7 +112,7 @@ class Ledger:
 
     async def requested(self, seq: int) -> None:
         """Step 3 is durable: a certificate may be asked for from now on. The time kept is AWS's."""
-        at = time.time() + self.clock_ahead
+        at = self.aws_clock + time.monotonic()
         await self._move(seq, State.KEYED, State.REQUESTED, requested_at=at)
 
     async def refused(self, seq: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipeline.device import Certificate, Device, Issued, State
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Entry", "Reader", "finished_ledger"]
+__all__ = ["Entry", "Reader", "Rejection", "finished_ledger"]
 
 _PAGE = 256
 
@@ -44,6 +45,21 @@ class Entry:
     certificate: Certificate | None
     outcome: str | None
     error: DeviceError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A certificate that failed inspection.
+
+    Attributes:
+        spki_sha256: The public key's hash of the device that it was issued for.
+        issued: What AWS IoT had answered.
+        rejected_at: When, seconds of the epoch.
+    """
+
+    spki_sha256: str
+    issued: Issued
+    rejected_at: float
 
 
 class Reader:
@@ -97,18 +113,18 @@ class Reader:
         row = self._connection.execute("SELECT requested_at FROM devices WHERE seq = ?", (seq,)).fetchone()
         return float(row["requested_at"])
 
-    def rejected(self) -> list[tuple[int, str, Issued]]:
-        """Return the certificates that failed inspection and may still be on the account.
-
-        Returns:
-            The device's number, its SPKI hash, and what AWS IoT had answered.
-        """
+    def rejections(self) -> list[Rejection]:
+        """Return the certificates that failed inspection and may still be on the account."""
         question = (
-            "SELECT r.seq, d.spki_sha256, r.certificate_id, r.certificate_pem "
+            "SELECT r.seq, d.spki_sha256, r.certificate_id, r.certificate_pem, r.at "
             "FROM rejected AS r JOIN devices AS d USING (seq) WHERE r.removed = 0 ORDER BY r.seq"
         )
         return [
-            (row["seq"], row["spki_sha256"] or "", Issued(row["certificate_id"], "", row["certificate_pem"]))
+            Rejection(
+                row["spki_sha256"] or "",
+                Issued(row["certificate_id"], "", row["certificate_pem"]),
+                datetime.fromisoformat(row["at"]).timestamp(),
+            )
             for row in self._connection.execute(question)
         ]
 

@@ -77,6 +77,7 @@ def connect(path: Path) -> sqlite3.Connection:
     path.chmod(0o600)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = ON")  # macOS alone knows the difference
     # A deleted certificate's text need not linger in free pages of a file that people copy around.
     connection.execute("PRAGMA secure_delete = FAST")
     found = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -113,6 +113,8 @@ def common_name_fault(text: str) -> str | None:
             f"common name {quoted(text)} has {len(text)} characters; "
             f"a common name has 1 to {COMMON_NAME_LIMIT} (X.509)"
         )
+    if text[:1] in "=+-@" and not re.fullmatch(r"[a-zA-Z0-9:_-]*", text):
+        return f"common name {quoted(text)} begins like a spreadsheet's formula; begin it with a letter or digit"
     if text.isascii() and text.isprintable():
         return None
     octets = len(text.encode("utf-8", "surrogatepass"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
+from aiohttp import ClientConnectorError, ClientOSError
+from aiohttp.client_reqrep import ConnectionKey
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
@@ -12,6 +15,11 @@ from pipeline.aws.failures import CallError, Failure, sort
 from pipeline.errors import DeviceError, RefusedError
 
 URL = "http://localhost"
+
+NO_CONNECTION = ClientConnectorError(
+    ConnectionKey("localhost", 1, is_ssl=False, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None),
+    ConnectionRefusedError(111, "refused"),
+)
 
 
 def client_error(code: str, status: int, message: str = "why") -> boto.ClientError:
@@ -53,9 +61,12 @@ def test_an_error_answer_is_sorted_by_code_and_status(code: str, status: int, fa
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
-        (boto.EndpointConnectionError(endpoint_url=URL), Failure.UNSENT),
+        (boto.EndpointConnectionError(endpoint_url=URL, error=socket.gaierror()), Failure.UNSENT),
+        (boto.EndpointConnectionError(endpoint_url=URL, error=NO_CONNECTION), Failure.UNSENT),
+        (boto.EndpointConnectionError(endpoint_url=URL, error=ClientOSError(104, "reset")), Failure.UNANSWERED),
+        (boto.EndpointConnectionError(endpoint_url=URL), Failure.UNANSWERED),
         (boto.ConnectTimeoutError(endpoint_url=URL), Failure.UNSENT),
-        (boto.ProxyConnectionError(proxy_url=URL), Failure.UNSENT),
+        (boto.ProxyConnectionError(proxy_url=URL), Failure.UNANSWERED),
         (boto.ReadTimeoutError(endpoint_url=URL), Failure.UNANSWERED),
         (boto.ConnectionClosedError(endpoint_url=URL), Failure.UNANSWERED),
         (boto.HTTPClientError(error="broken pipe"), Failure.UNANSWERED),

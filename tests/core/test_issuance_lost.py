@@ -27,8 +27,20 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 ISSUE = "CreateCertificateFromCsr"
-ISSUED = [Drop(after=True), Fail("InternalFailureException", after=True), Hang(after=True), LateCommit()]
-NOT_ISSUED = [Drop(), Fail("InternalFailureException"), Fail("ServiceUnavailableException"), Hang()]
+ISSUED = [
+    Drop(after=True),
+    Drop(after=True, reset=True),
+    Fail("InternalFailureException", after=True),
+    Hang(after=True),
+    LateCommit(),
+]
+NOT_ISSUED = [
+    Drop(),
+    Drop(reset=True),
+    Fail("InternalFailureException"),
+    Fail("ServiceUnavailableException"),
+    Hang(),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -97,7 +97,7 @@ async def test_the_id_in_a_wrong_answer_is_not_trusted(mill: Mill) -> None:
         for identity in ids:
             issued = Issued(identity, f"arn:aws:iot:eu-west-1:123456789012:cert/{identity}", answered)
             spki = hashlib.sha256(b"another device").hexdigest()
-            assert not await reconciler.remove_rejected(entry.seq, spki, issued, REJECTED)
+            assert not await reconciler.removal.reject(entry.seq, spki, issued, REJECTED)
     assert (good.status, stranger.status) == ("ACTIVE", "ACTIVE")
     assert mill.double.journal.count("DeleteCertificate") == 0
     assert mill.double.journal.count("UpdateCertificate") == 0

@@ -218,9 +218,11 @@ async def test_a_rejected_certificate_is_kept_as_evidence_until_it_is_removed(pa
             await ledger.enrol(roster.path)
             await advance(ledger, 1, State.REQUESTED)
             await ledger.rejected(1, issued, DeviceError(5, "WrongKey", "another key"))
-            assert ledger.read.rejected() == [(1, SPKI, Issued(DIGEST, "", "PEM\n"))]
+            assert [(r.spki_sha256, r.issued) for r in ledger.read.rejections()] == [
+                (SPKI, Issued(DIGEST, "", "PEM\n"))
+            ]
             await ledger.removed(DIGEST)
-            assert ledger.read.rejected() == []
+            assert ledger.read.rejections() == []
 
 
 async def test_a_bundle_holds_the_certificate_once_it_is_written(path: Path) -> None:

@@ -14,13 +14,14 @@ from tests.project.sources import calls_in, imports_of, modules
 
 LAYERS = (
     # What everything may use, and what uses nothing.
-    "errors text device settings stop failpoints layout",
+    "errors text device settings stop failpoints layout hardening",
     "files breaker signals",
     "keys",
     "inspection",
     # Each knows the layers above it in this list, and none of its neighbours.
     "manifest aws bundles ledger meter local mqtt",
     "things preflight workers",
+    "removal",
     "reconcile",
     "issuance",
     "report",

@@ -103,7 +103,7 @@ def check(scene: Scene) -> Tally:
     for name, bundle in bundles.items():
         if not scene.asked.get(name, set()) <= {bundle.spki}:
             tally.problems.append(f"{name}: a CSR was sent for a key that is not the bundle's")
-    _hold_ledger(scene, bundles, tally)
+    _hold_ledger(scene, bundles, {each.certificate_id for each in certificates}, tally)
     _hold_folders(scene, tally)
     return tally
 
@@ -170,7 +170,7 @@ def _hold_links(certificate: Certificate, things: dict[str, Thing], tally: Tally
         tally.problems.append(f"{name}: status, things, policies, principals, groups are {found}, not {expected}")
 
 
-def _hold_ledger(scene: Scene, bundles: dict[str, _Bundle], tally: Tally) -> None:
+def _hold_ledger(scene: Scene, bundles: dict[str, _Bundle], issued: set[str], tally: Tally) -> None:
     log = scene.root / "ledger.db-wal"
     if log.exists():
         tally.problems.append("the ledger was not closed")
@@ -178,7 +178,7 @@ def _hold_ledger(scene: Scene, bundles: dict[str, _Bundle], tally: Tally) -> Non
     try:
         rows = ledger.execute("SELECT thing_name, state, outcome, spki_sha256, certificate_id FROM devices")
         found = {row[0]: row[1:] for row in rows}
-        left = ledger.execute("SELECT count(*) FROM rejected WHERE removed = 0").fetchone()[0]
+        left = {row[0] for row in ledger.execute("SELECT certificate_id FROM rejected")} & issued
         sound = ledger.execute("PRAGMA integrity_check").fetchone()[0]
     finally:
         ledger.close()
@@ -187,7 +187,9 @@ def _hold_ledger(scene: Scene, bundles: dict[str, _Bundle], tally: Tally) -> Non
         wrong = [name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)]
         tally.problems.append(f"the ledger and the bundles differ: {sorted(wrong)}")
     if left or sound != "ok":
-        tally.problems.append(f"the ledger: {left} rejected certificates are left, integrity {sound}")
+        tally.problems.append(
+            f"rejected certificates that are left: {sorted(left)}; integrity of the ledger: {sound}"
+        )
 
 
 def _hold_folders(scene: Scene, tally: Tally) -> None:

@@ -34,9 +34,10 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Drop the connection without an answer, before the effect or ``after`` it was committed."""
+    """Drop the connection without an answer, before the effect or ``after`` it; ``reset`` it with an RST."""
 
     after: bool = False
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -152,6 +154,8 @@ class AwsIotDouble:
         except SilenceError as silence:
             self._end(call, silence.outcome)
             if http.transport is not None:
+                if silence.reset:
+                    _reset_on_close(http.transport)
                 http.transport.abort()
             return web.Response()
         except Exception as error:  # noqa: BLE001 - raised again in __aexit__, where the test sees it
@@ -214,3 +218,9 @@ class AwsIotDouble:
     def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _reset_on_close(transport: asyncio.BaseTransport) -> None:
+    """Have the connection end with RST and not with FIN, as when a machine on the way gives it up (socket(7))."""
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -20,9 +20,10 @@ __all__ = ["SilenceError", "strike_after", "strike_before"]
 class SilenceError(Exception):
     """The connection ends without an answer; ``outcome`` is for the journal."""
 
-    def __init__(self, outcome: str) -> None:
+    def __init__(self, outcome: str, *, reset: bool = False) -> None:
         super().__init__(outcome)
         self.outcome = outcome
+        self.reset = reset
 
 
 async def strike_before(fault: Fault | None, client_left: Wait) -> None:
@@ -39,8 +40,8 @@ async def strike_before(fault: Fault | None, client_left: Wait) -> None:
     match fault:
         case Fail(after=False):
             raise fault.error()
-        case Drop(after=False):
-            raise SilenceError("dropped")
+        case Drop(after=False, reset=reset):
+            raise SilenceError("dropped", reset=reset)
         case Hang(after=False):
             await client_left()
             raise SilenceError("hung")
@@ -61,8 +62,8 @@ async def strike_after(fault: Fault | None, client_left: Wait) -> None:
     match fault:
         case Fail(after=True):
             raise fault.error()
-        case Drop(after=True):
-            raise SilenceError("dropped")
+        case Drop(after=True, reset=reset):
+            raise SilenceError("dropped", reset=reset)
         case Hang(after=True):
             await client_left()
             raise SilenceError("hung")
