@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+KILLS ?= 500
+SEED ?=
+
+.PHONY: help demo test lint format torture bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -29,6 +32,12 @@ lint: $(STAMP) ## ruff and mypy alone
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+torture: $(STAMP) ## hundreds of kills at failpoints and calls, and one table at the end
+	$(BIN)/python -m tests.torture.long --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+bench: $(STAMP) ## measure against references in the same run, into benchmarks/results.md
+	$(BIN)/python -m benchmarks
 
 format: $(STAMP) ## let ruff put the code in form
 	$(BIN)/ruff check --fix .

@@ -151,13 +151,12 @@ def replace_whole_from(path: Path, chunks: Iterable[bytes], mode: int = PUBLIC) 
 
 
 def publish_folder(staged: Path, final: Path) -> None:
-    """Give a finished folder its final name, durably. Fails where a filled folder has that name already.
+    """Give a finished folder, whose files are durable (``fill``), its final name.
 
     Raises:
         DiskError: The disk refused, or the final name is taken.
     """
     with _named(final, "publish"):
-        sync_folder(staged)
         failpoints.hit("bundle.rename")
         # rename(2) refuses to replace a folder that is not empty, and a folder is never replaced by halves.
         staged.rename(final)

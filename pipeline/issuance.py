@@ -35,10 +35,12 @@ from pipeline.bundles import pem
 from pipeline.device import State
 from pipeline.errors import DeviceError, RefusedError
 from pipeline.inspection import inspect
+from pipeline.stop import StoppedError
 from pipeline.things import ensure_thing
 from pipeline.workers import KeyJob
 
 if TYPE_CHECKING:
+    from pipeline.aws.gate import Gate
     from pipeline.aws.registry import Registry
     from pipeline.bundles.pem import Endpoint
     from pipeline.device import Certificate, Device, Issued, KeyReceipt
@@ -78,6 +80,7 @@ class Issuance:
     reconciler: Reconciler
     meter: Meter
     stop: Stop
+    gate: Gate
 
     async def provision(self, entry: Entry) -> None:
         """Take one device to ``DONE``.
@@ -139,11 +142,11 @@ class Issuance:
 
     async def _steps_3_to_5_certificate(self, work: _Work) -> None:
         csr = await anyio.to_thread.run_sync(self._read_csr, work)
-        await self.registry.permit_certificate()
-
-        # Step 3: the intent is durable before the request leaves, so what may exist is always known of.
-        await self.ledger.requested(work.seq)
-        work.state = State.REQUESTED
+        async with self.gate.place():
+            # Step 3: the intent is durable before the request leaves, so what may exist is always known of.
+            await self.ledger.requested(work.seq)
+            work.state = State.REQUESTED
+            await self._permit(work)
 
         # Step 4: one attempt.
         try:
@@ -154,6 +157,15 @@ class Issuance:
 
         # Step 5: nothing is trusted unchecked, and nothing unchecked is stored as the device's certificate.
         await self._step_5_inspect(work, issued)
+
+    async def _permit(self, work: _Work) -> None:
+        """Wait for the quota, at the head of the queue, with nothing left to do but to send."""
+        try:
+            await self.registry.permit_certificate()
+        except StoppedError:
+            # Nothing was sent: the intent is taken back, and leaves no doubt.
+            await self.ledger.refused(work.seq)
+            raise
 
     async def _step_4_failed(self, work: _Work, error: CallError) -> None:
         if error.failure is not Failure.THROTTLED:

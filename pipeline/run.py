@@ -19,11 +19,13 @@ import anyio.to_thread
 
 from pipeline import failpoints, files, preflight, report
 from pipeline.aws.failures import CallError, Failure
+from pipeline.aws.gate import Gate
 from pipeline.aws.limiter import Budget
+from pipeline.aws.registry import ISSUE
 from pipeline.aws.session import open_registry
 from pipeline.breaker import Breaker
 from pipeline.device import State
-from pipeline.errors import DeviceError, InterruptedRunError, ThingmillError
+from pipeline.errors import DeviceError, DiskError, InterruptedRunError, ThingmillError
 from pipeline.issuance import Issuance
 from pipeline.layout import RunFolder
 from pipeline.ledger import Entry, Ledger
@@ -109,6 +111,7 @@ class Run:
             rate = Budget(settings.rate) if settings.rate else None
             async with KeyWorkers(settings.workers, settings.key_type) as workers:
                 reconciler = Reconciler(registry, ledger, self.meter, self.stop, self.settling)
+                gate = Gate(caller.grants[ISSUE].rate, self.stop)
                 issuance = Issuance(
                     settings,
                     folder,
@@ -119,11 +122,16 @@ class Run:
                     reconciler,
                     self.meter,
                     self.stop,
+                    gate,
                 )
-                self.meter.limit = lambda: _ruling(caller, workers, rate)
+                self.meter.limit = lambda: _ruling(caller, gate, workers, rate)
                 self.meter.throttles = lambda: _throttles(caller)
                 await self._drive(ledger, issuance, rate)
-            await self._report(ledger, folder, started)
+            try:
+                await self._report(ledger, folder, started)
+            except DiskError as error:
+                # What stopped the run comes before what became of its reports.
+                self._abort(error)
         if self._fatal is not None:
             raise self._fatal
         if self.stop.requested:
@@ -278,9 +286,12 @@ def _throttles(caller: Caller) -> dict[str, int]:
     return {api: budget.throttles for api, budget in caller.budgets.items() if budget.throttles}
 
 
-def _ruling(caller: Caller, workers: KeyWorkers, rate: Budget | None) -> Limit | None:
+def _ruling(caller: Caller, gate: Gate, workers: KeyWorkers, rate: Budget | None) -> Limit | None:
     """Return what most devices wait for now."""
-    queues = [Limit(api, budget.rate, budget.waiting) for api, budget in caller.budgets.items()]
+    queues = [
+        Limit(api, budget.rate, budget.waiting + (gate.waiting if api == ISSUE else 0))
+        for api, budget in caller.budgets.items()
+    ]
     queues.append(Limit("key generation", None, workers.waiting))
     if rate is not None:
         queues.append(Limit("--rate", rate.rate, rate.waiting))

@@ -67,7 +67,7 @@ def test_a_throttle_lowers_the_rate_at_once_and_only_once_a_window() -> None:
     rate.throttled(10.0)
     after_one = rate.now_at(10.0)
     rate.throttled(10.5)
-    assert after_one == pytest.approx(70)
+    assert after_one == pytest.approx(80)
     assert rate.now_at(10.5) >= after_one
 
 

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Budget", "Rate"]
 
-BURST_SECONDS = 0.1
+BURST_SECONDS = 0.05
 """What may be caught up at once after a late wake-up, in seconds of the rate; one call at the least."""
 
-CUT = 0.7
+CUT = 0.8
 """A throttle leaves this part of the rate."""
 
 WINDOW_SECONDS = 1.0
 """Throttles within this time of a cut belong to it."""
 
-CLIMB_SECONDS = 30.0
+CLIMB_SECONDS = 15.0
 """In this time a rate would climb from nothing to its grant."""
 
 FLOOR = 0.05

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from pipeline.aws.client import Clients
     from pipeline.device import Device
 
-__all__ = ["Identity", "Listed", "Registry", "Thing"]
+__all__ = ["ISSUE", "Identity", "Listed", "Registry", "Thing"]
+
+ISSUE = "CreateCertificateFromCsr"
+"""The scarce call, and the one that is not idempotent."""
 
 _LONGEST_TEXT = 65_536
 
@@ -190,12 +193,12 @@ class Registry:
 
     async def permit_certificate(self) -> None:
         """Wait until the budget allows one CreateCertificateFromCsr."""
-        await self._caller.permit("CreateCertificateFromCsr")
+        await self._caller.permit(ISSUE)
 
     async def create_certificate_from_csr(self, csr: str, *, active: bool) -> Issued:
         """Ask once, and only once, to have a CSR signed. Each call that is carried out issues a certificate."""
         answer = await self._caller.attempt(
-            "CreateCertificateFromCsr",
+            ISSUE,
             lambda: self._iot.create_certificate_from_csr(certificateSigningRequest=csr, setAsActive=active),
         )
         return _issued(answer)

@@ -49,11 +49,11 @@ CREATE TABLE names (
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
 """
-# A scratch file needs no crash safety; 16 MiB of pages keep the index of names in memory up to about 400,000.
+# A scratch file needs no crash safety; 4 MiB of pages keep memory flat.
 _PRAGMAS = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-PRAGMA cache_size = -16384;
+PRAGMA cache_size = -4096;
 PRAGMA temp_store = MEMORY;
 """
 _INSERT = (
@@ -173,6 +173,7 @@ class Roster:
         self._flush()
         with _disk_errors():
             self._connection.execute("COMMIT")
+            self._connection.execute("PRAGMA shrink_memory")
 
     def _names(self, kind: Field) -> dict[str, Place | None]:
         rows = self._connection.execute(
@@ -223,5 +224,5 @@ def _disk_errors() -> Iterator[None]:
     except (OSError, sqlite3.OperationalError) as error:
         raise DiskError(
             f"the scratch database of the manifest cannot be written: {error}",
-            advice=f"free space in {tempfile.gettempdir()}, or set TMPDIR to a folder that has some",
+            advice="free space where temporary files go, or set TMPDIR to a folder that has some",
         ) from error
