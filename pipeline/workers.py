@@ -138,7 +138,9 @@ class KeyWorkers:
         jobs = [job for job, _ in batch]
         try:
             executor = self._executor = self._executor or self._make_executor(self._workers)
-            results = await asyncio.wrap_future(executor.submit(_make_keys, jobs))
+            # In a thread: the first task of a pool waits for its fork server to start.
+            task = await anyio.to_thread.run_sync(executor.submit, _make_keys, jobs)
+            results = await asyncio.wrap_future(task)
         except BrokenProcessPool:
             await self._replace(executor, batch)
             return
