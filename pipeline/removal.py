@@ -39,7 +39,8 @@ class Removal:
     """
 
     def __init__(self, registry: Registry, ledger: Ledger, meter: Meter) -> None:
-        self._registry = registry
+        # A certificate that must not stay is not left half removed when the run is asked to stop.
+        self._registry = registry.patient()
         self._ledger = ledger
         self._meter = meter
 

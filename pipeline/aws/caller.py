@@ -15,12 +15,12 @@ import anyio
 from pipeline import failpoints
 from pipeline.aws.failures import CallError, Failure, sort
 from pipeline.aws.limiter import Budget
+from pipeline.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from pipeline.aws.quotas import Grant
-    from pipeline.stop import Stop
 
 __all__ = ["MOST_RETRIES", "Caller"]
 
@@ -48,6 +48,12 @@ class Caller:
         self.budgets = {api: Budget(grant.rate) for api, grant in grants.items()}
         self._stop = stop
         self._jitter = jitter
+
+    def patient(self) -> Caller:
+        """Return a caller on the same budgets whose waits are not ended by a request to stop."""
+        other = Caller({}, Stop(), self._jitter)
+        other.grants, other.budgets = self.grants, self.budgets
+        return other
 
     async def call(self, api: str, send: Callable[[], Awaitable[T]]) -> T:
         """Make an idempotent call, as often as it takes, and return its answer.

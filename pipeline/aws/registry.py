@@ -80,11 +80,16 @@ class Registry:
     """AWS IoT in one account and Region."""
 
     def __init__(self, clients: Clients, caller: Caller) -> None:
+        self._clients = clients
         self._iot = clients.iot
         self._sts = clients.sts
         self._caller = caller
         self._call = caller.call
         self.region = clients.region
+
+    def patient(self) -> Registry:
+        """Return the same calls, carried through also when the run was asked to stop."""
+        return Registry(self._clients, self._caller.patient())
 
     # The account
 

@@ -41,6 +41,9 @@ class OddRegistry:
         self.policies: dict[str, list[str]] = {}
         self.deleted: list[str] = []
 
+    def patient(self) -> OddRegistry:
+        return self
+
     def hold(self, issued: Issued, created_at: float | None = None) -> Listed:
         self.known[issued.certificate_id] = issued
         return Listed(issued.certificate_id, time.time() if created_at is None else created_at)
