@@ -7,9 +7,8 @@ that the ledger does not know are described and compared. One that is found is a
 key is deactivated and deleted.
 
 A call that nobody waits for any more may still be carried out, and a list may lag behind. So what was not found is
-looked for again when a settling time has passed since the request, and only then is it taken as certain that
-nothing was issued. Devices in doubt wait aside and share each look, since every DescribeCertificate spends from a
-quota of ten a second.
+looked for again when a settling time has passed, and only then is it taken as certain that nothing was issued.
+Devices in doubt wait aside and share each look, since every DescribeCertificate spends from a quota of ten a second.
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Reconciler"]
 
 SETTLING_SECONDS = READ_SECONDS + 10.0
-"""How long after its request a certificate may still appear: a call takes ``READ_SECONDS`` at most, and lists lag
-behind by some more."""
+"""How long after a doubt is taken up its certificate may still appear. Nobody asks any more by then, a call takes
+``READ_SECONDS`` at most, and lists lag behind by some more."""
 
 LAG = 4
-"""One such part of the settling time lies between two looks at the least, for a list that lags behind."""
+"""One such part of the settling time lies between two looks when the last one had to be repeated."""
 
 MOST_LOOKS = 20
 
@@ -78,9 +77,9 @@ class _Doubt:
     seq: int
     spki_sha256: str
     requested_at: float
+    last_look_at: float
+    """From when on a look is the last one, by AWS's clock."""
     looks: int = 0
-    last_look_at: float = 0.0
-    """From when on a look is the last one, by AWS's clock; known when the first one is over."""
     found: dict[str, Issued] = field(default_factory=dict)
     over: bool = False
 
@@ -93,7 +92,7 @@ class Reconciler:
         ledger: The run's ledger, which says what certificates are known.
         meter: Is told what was found.
         stop: Ends waits when the run is asked to stop.
-        settling: Seconds from a request to the last look for it (shortened by tests).
+        settling: Seconds from when a doubt is taken up to the last look for it (shortened by tests).
     """
 
     def __init__(
@@ -125,7 +124,8 @@ class Reconciler:
             StoppedError: The run was asked to stop; the doubt remains.
             CallError: AWS refused for the run as a whole.
         """
-        doubt = _Doubt(seq, spki_sha256, self._ledger.read.requested_at(seq))
+        requested_at, last_look_at = self._ledger.read.requested_at(seq), self._now() + self._settling
+        doubt = _Doubt(seq, spki_sha256, requested_at, last_look_at)
         self._doubts[seq] = doubt
         try:
             while not doubt.over:
@@ -220,8 +220,8 @@ class Reconciler:
             last = doubt.looks > 0 and began >= doubt.last_look_at
             doubt.over = bool(doubt.found) or (complete and last)
             doubt.looks += 1
-            if doubt.looks == 1 or last:
-                doubt.last_look_at = max(doubt.requested_at + self._settling, self._now() + self._settling / LAG)
+            if last:  # and not complete: there has to be another one
+                doubt.last_look_at = self._now() + self._settling / LAG
 
     async def _compare(self, listed: Listed, doubts: dict[str, _Doubt]) -> bool:
         """Compare a certificate with the doubts, and return whether it could be seen."""
