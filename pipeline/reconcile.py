@@ -8,7 +8,7 @@ key is deactivated and deleted.
 
 A call that nobody waits for any more may still be carried out, and a list may lag behind. So what was not found is
 looked for again when a settling time has passed, and only then is it taken as certain that nothing was issued.
-Devices in doubt wait aside and share each look, since every DescribeCertificate spends from a quota of ten a second.
+Devices in doubt wait aside and share each look: every DescribeCertificate spends from a quota of ten a second.
 """
 
 from __future__ import annotations
