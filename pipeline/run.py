@@ -107,6 +107,7 @@ class Run:
             except StoppedError:
                 raise InterruptedRunError("the run was stopped before the first device") from None
             self._warn_of_no_policy()
+            self.meter.note(_scarce(caller))
             await ledger.remember({"quotas": _listed(caller), "endpoint": account.endpoint.host})
             rate = Budget(settings.rate) if settings.rate else None
             async with KeyWorkers(settings.workers, settings.key_type) as workers:
@@ -280,6 +281,14 @@ def _prepare(folder: RunFolder) -> None:
 
 def _listed(caller: Caller) -> str:
     return json.dumps({api: asdict(grant) for api, grant in sorted(caller.grants.items())})
+
+
+def _scarce(caller: Caller) -> str:
+    """Say what the scarcest calls may use, and who says so."""
+    shown = (
+        f"{api} {caller.grants[api].rate:g}/s ({caller.grants[api].source})" for api in (ISSUE, "AttachPolicy")
+    )
+    return f"quotas: {', '.join(shown)}"
 
 
 def _throttles(caller: Caller) -> dict[str, int]:
