@@ -21,6 +21,10 @@ __all__ = ["Budget", "Rate"]
 BURST_SECONDS = 0.05
 """What may be caught up at once after a late wake-up, in seconds of the rate; one call at the least."""
 
+LATE_SECONDS = 0.02
+"""How late a sleeper may wake without costing part of the rate: calls may come this much early, and so make up for
+it. Never more than a quarter of the time between two calls."""
+
 CUT = 0.8
 """A throttle leaves this part of the rate."""
 
@@ -55,8 +59,8 @@ class Rate:
     def delay(self, now: float) -> float:
         """Return the seconds until a call conforms; 0 when it does now."""
         interval = 1 / self.now_at(now)
-        burst = max(BURST_SECONDS - interval, 0.0)
-        return max(0.0, self._arrival - burst - now)
+        early = max(BURST_SECONDS - interval, min(interval / 4, LATE_SECONDS))
+        return max(0.0, self._arrival - early - now)
 
     def take(self, now: float) -> None:
         """Count a call that is made now."""
