@@ -1,4 +1,4 @@
-"""The only writer of files: create once, replace whole, fsync, lock.
+"""The only writer of files: create once, replace whole, fsync.
 
 Every file appears whole or not at all: it is written under a temporary name in the folder it will live in,
 fsynced, given its final name, and the folder is fsynced. A file that must never be overwritten gets its name
@@ -16,10 +16,10 @@ import os
 import secrets
 import stat
 import sys
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from pipeline import failpoints
-from pipeline.errors import DiskError, RunFolderError
+from pipeline.errors import DiskError
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "RunLock",
     "create_once",
     "fill",
     "folder_above",
+    "named",
     "private_folder",
     "publish_folder",
     "read_file",
@@ -56,7 +56,7 @@ def folder_above(folder: Path) -> None:
     Raises:
         DiskError: One of them cannot be made, or is no folder.
     """
-    with _named(folder.parent, "make the folder"):
+    with named(folder.parent, "make the folder"):
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
@@ -69,7 +69,7 @@ def private_folder(folder: Path) -> None:
     Raises:
         DiskError: It is a symbolic link, belongs to somebody else, is open to others, or cannot be made.
     """
-    with _named(folder, "make the folder"):
+    with named(folder, "make the folder"):
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
         # Also where it is there already: whoever made it may have been killed before its name was durable.
@@ -96,7 +96,7 @@ def create_once(path: Path, data: bytes, mode: int = PUBLIC) -> None:
         FileExistsError: Something has that name already; it was not touched.
         DiskError: The disk refused.
     """
-    with _named(path, "write"):
+    with named(path, "write"):
         temporary = _write_temporary(path, (data,), mode)
         try:
             # Never rename here: it would replace a key that is already in use.
@@ -123,14 +123,14 @@ def fill(folder: Path, contents: Mapping[str, bytes], mode: int = PUBLIC) -> Non
     """
     for name, data in contents.items():
         path = folder / name
-        with _named(path, "write"):
+        with named(path, "write"):
             temporary = _write_temporary(path, (data,), mode)
             try:
                 temporary.replace(path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
-    with _named(folder, "write"):
+    with named(folder, "write"):
         sync_folder(folder)
 
 
@@ -140,7 +140,7 @@ def replace_whole_from(path: Path, chunks: Iterable[bytes], mode: int = PUBLIC) 
     Raises:
         DiskError: The disk refused; what was there before is untouched, as it is when ``chunks`` raises.
     """
-    with _named(path, "write"):
+    with named(path, "write"):
         temporary = _write_temporary(path, chunks, mode)
         try:
             temporary.replace(path)
@@ -156,7 +156,7 @@ def publish_folder(staged: Path, final: Path) -> None:
     Raises:
         DiskError: The disk refused, or the final name is taken.
     """
-    with _named(final, "publish"):
+    with named(final, "publish"):
         failpoints.hit("bundle.rename")
         # rename(2) refuses to replace a folder that is not empty, and a folder is never replaced by halves.
         staged.rename(final)
@@ -170,7 +170,7 @@ def sync_move(staged: Path, final: Path) -> None:
     Raises:
         DiskError: The disk refused.
     """
-    with _named(final, "publish"):
+    with named(final, "publish"):
         sync_folder(final.parent)
         sync_folder(staged.parent)
 
@@ -182,7 +182,7 @@ def read_file(path: Path, limit: int = 1 << 20) -> bytes:
         FileNotFoundError: There is none.
         DiskError: It is no regular file, larger than ``limit`` bytes, or cannot be read.
     """
-    with _named(path, "read"):
+    with named(path, "read"):
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -199,7 +199,7 @@ def remove(path: Path) -> None:
     Raises:
         DiskError: The disk refused.
     """
-    with _named(path, "remove"):
+    with named(path, "remove"):
         try:
             path.unlink()
         except FileNotFoundError:
@@ -218,7 +218,7 @@ def sync_folder(folder: Path) -> None:
 
 def sweep_temporaries(folder: Path) -> None:
     """Remove what a killed writer left half-written in ``folder``. None of it ever had a name that counts."""
-    with _named(folder, "tidy"):
+    with named(folder, "tidy"):
         for entry in folder.iterdir():
             if entry.name.startswith(".") and entry.name.endswith(_TEMPORARY):
                 entry.unlink(missing_ok=True)
@@ -253,7 +253,7 @@ def _sync(handle: int) -> None:
 
 
 @contextlib.contextmanager
-def _named(path: Path, verb: str) -> Iterator[None]:
+def named(path: Path, verb: str) -> Iterator[None]:
     """Name the file that the disk refused, but let the two answers pass that callers decide on."""
     try:
         yield
@@ -265,47 +265,3 @@ def _named(path: Path, verb: str) -> Iterator[None]:
             f"cannot {verb} {printable(str(path))}: {reason}",
             advice="mend the disk or its permissions, then run the same command again: it goes on from here",
         ) from error
-
-
-class RunLock:
-    """One run, one owner: an flock on a file, released by the kernel however its holder ends.
-
-    Raises:
-        RunFolderError: Another process holds it; the message names its process id.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._handle = -1
-
-    def __enter__(self) -> Self:
-        with _named(self._path, "lock"):
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._check_still_there()
-        except BlockingIOError:
-            holder = os.pread(self._handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(self._handle)
-            raise RunFolderError(
-                f"the run folder {printable(str(self._path.parent))} is in use by process {printable(holder)}",
-                advice="wait until it ends, or stop it with Ctrl-C: a run can always be resumed",
-            ) from None
-        # The process id is for people only: the lock itself needs no cleaning up after a kill or a reboot.
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"{os.getpid()}\n".encode("ascii"), 0)
-        return self
-
-    def _check_still_there(self) -> None:
-        """See that the file that is locked is still the one that others would lock."""
-        try:
-            same = os.path.samestat(os.fstat(self._handle), self._path.lstat())
-        except FileNotFoundError:
-            same = False
-        if not same:
-            os.close(self._handle)
-            raise RunFolderError(f"the lock in {printable(str(self._path.parent))} was taken away; run again")
-
-    def __exit__(self, *exc_info: object) -> None:
-        os.ftruncate(self._handle, 0)
-        os.close(self._handle)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from pipeline import files, keys
+from pipeline import keys, staging
 from pipeline.aws.caller import MOST_RETRIES
 from pipeline.aws.failures import CallError, Failure
 from pipeline.bundles import pem
@@ -141,7 +141,7 @@ class Issuance:
             return await self.workers.receipt(job)
 
     async def _steps_3_to_5_certificate(self, work: _Work) -> None:
-        csr = await anyio.to_thread.run_sync(self._read_csr, work)
+        csr = await anyio.to_thread.run_sync(staging.read_csr, self.folder, work.device, work.spki_sha256)
         async with self.gate.place():
             # Step 3: the intent is durable before the request leaves, so what may exist is always known of.
             await self.ledger.requested(work.seq)
@@ -212,7 +212,8 @@ class Issuance:
         self._reached(work, State.ISSUED)
 
     async def _step_6_bundle(self, work: _Work) -> None:
-        await anyio.to_thread.run_sync(self._write_bundle, work)
+        contents = pem.contents(work.device, _certificate(work), self.endpoint)
+        await anyio.to_thread.run_sync(staging.publish, self.folder, work.device, contents)
         await self.ledger.bundled(work.seq)
         self._reached(work, State.BUNDLED)
 
@@ -248,45 +249,6 @@ class Issuance:
     def _reached(self, work: _Work, state: State) -> None:
         work.state = state
         self.meter.reached(work.device, state)
-
-    def _read_csr(self, work: _Work) -> str:
-        """Return the CSR that is on disk, having seen that it is the one the ledger knows."""
-        name = work.device.thing_name
-        folder = self.folder.staged(name)
-        try:
-            csr = files.read_file(folder / f"{name}.csr").decode("ascii")
-            known = keys.spki_sha256(keys.public_key_of_csr(csr)) == work.spki_sha256
-        except (FileNotFoundError, ValueError):
-            known = False
-        if not known or self._key_is_gone(work.device):
-            raise keys.lost(3, name)
-        return csr
-
-    def _key_is_gone(self, device: Device) -> bool:
-        return device.csr is None and not keys.is_whole(self.folder.staged(device.thing_name), device.thing_name)
-
-    def _write_bundle(self, work: _Work) -> None:
-        name = work.device.thing_name
-        staged, final = self.folder.staged(name), self.folder.bundle(name)
-        contents = pem.contents(work.device, _certificate(work), self.endpoint)
-        if final.exists():
-            # A run may have been killed between the rename and the ledger's next state: the bundle is whole then.
-            if not staged.exists() and files.read_file(final / f"{name}.pem") == contents[f"{name}.pem"]:
-                files.sync_move(staged, final)
-                return
-            raise DeviceError(
-                6,
-                "BundleTaken",
-                f"the bundle folder of {name} is there already and is not this run's",
-                advice="move it away, then run the same command again",
-            )
-        if not staged.is_dir() or self._key_is_gone(work.device):
-            raise keys.lost(6, name)
-        if final.parent != self.folder.devices:
-            files.private_folder(final.parent)
-        files.sweep_temporaries(staged)
-        files.fill(staged, contents)
-        files.publish_folder(staged, final)
 
 
 def _certificate(work: _Work) -> Certificate:

@@ -8,16 +8,15 @@ depends on the number of lanes, not on the number of devices.
 
 from __future__ import annotations
 
-import json
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-from pipeline import failpoints, files, preflight, report
+from pipeline import failpoints, files, limits, preflight, report
 from pipeline.aws.failures import CallError, Failure
 from pipeline.aws.gate import Gate
 from pipeline.aws.limiter import Budget
@@ -29,7 +28,7 @@ from pipeline.errors import DeviceError, DiskError, InterruptedRunError, Thingmi
 from pipeline.issuance import Issuance
 from pipeline.layout import RunFolder
 from pipeline.ledger import Entry, Ledger
-from pipeline.meter import Limit
+from pipeline.lock import RunLock
 from pipeline.reconcile import SETTLING_SECONDS, Reconciler
 from pipeline.signals import draining
 from pipeline.stop import Stop, StoppedError
@@ -39,7 +38,6 @@ from pipeline.workers import KeyWorkers
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from pipeline.aws.caller import Caller
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.meter import Meter
@@ -107,8 +105,8 @@ class Run:
             except StoppedError:
                 raise InterruptedRunError("the run was stopped before the first device") from None
             self._warn_of_no_policy()
-            self.meter.note(_scarce(caller))
-            await ledger.remember({"quotas": _listed(caller), "endpoint": account.endpoint.host})
+            self.meter.note(limits.scarce(caller))
+            await ledger.remember({"quotas": limits.listed(caller), "endpoint": account.endpoint.host})
             rate = Budget(settings.rate) if settings.rate else None
             async with KeyWorkers(settings.workers, settings.key_type) as workers:
                 reconciler = Reconciler(registry, ledger, self.meter, self.stop, self.settling)
@@ -125,8 +123,8 @@ class Run:
                     self.stop,
                     gate,
                 )
-                self.meter.limit = lambda: _ruling(caller, gate, workers, rate)
-                self.meter.throttles = lambda: _throttles(caller)
+                self.meter.limit = lambda: limits.ruling(caller, gate, workers, rate)
+                self.meter.throttles = lambda: limits.throttles(caller)
                 await self._drive(ledger, issuance, rate)
             try:
                 await self._report(ledger, folder, started)
@@ -168,7 +166,7 @@ class Run:
         """Make or reopen the run folder, and enter the manifest's devices."""
         settings = self.settings
         await anyio.to_thread.run_sync(_prepare, folder)
-        stack.enter_context(files.RunLock(folder.lock))
+        stack.enter_context(RunLock(folder.lock))
         files.sweep_temporaries(folder.root)
         ledger = await stack.enter_async_context(Ledger(folder.ledger))
         ledger.aws_clock = account.identity.clock
@@ -277,32 +275,3 @@ def _prepare(folder: RunFolder) -> None:
     files.folder_above(folder.root)
     for private in (folder.root, folder.devices, folder.staging):
         files.private_folder(private)
-
-
-def _listed(caller: Caller) -> str:
-    return json.dumps({api: asdict(grant) for api, grant in sorted(caller.grants.items())})
-
-
-def _scarce(caller: Caller) -> str:
-    """Say what the scarcest calls may use, and who says so."""
-    shown = (
-        f"{api} {caller.grants[api].rate:g}/s ({caller.grants[api].source})" for api in (ISSUE, "AttachPolicy")
-    )
-    return f"quotas: {', '.join(shown)}"
-
-
-def _throttles(caller: Caller) -> dict[str, int]:
-    return {api: budget.throttles for api, budget in caller.budgets.items() if budget.throttles}
-
-
-def _ruling(caller: Caller, gate: Gate, workers: KeyWorkers, rate: Budget | None) -> Limit | None:
-    """Return what most devices wait for now."""
-    queues = [
-        Limit(api, budget.rate, budget.waiting + (gate.waiting if api == ISSUE else 0))
-        for api, budget in caller.budgets.items()
-    ]
-    queues.append(Limit("key generation", None, workers.waiting))
-    if rate is not None:
-        queues.append(Limit("--rate", rate.rate, rate.waiting))
-    longest = max(queues, key=lambda limit: limit.waiting)
-    return longest if longest.waiting else None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline import files
 from pipeline.errors import DiskError, RunFolderError
+from pipeline.lock import RunLock
 
 
 def mode(path: Path) -> int:
@@ -146,8 +147,8 @@ def test_what_a_killed_writer_left_is_swept_and_nothing_else(tmp_path: Path) -> 
 def test_a_second_owner_is_told_who_the_first_one_is(tmp_path: Path) -> None:
     """A lock that is held names its holder's process id, and is free again when that one is done."""
     lock = tmp_path / ".lock"
-    with files.RunLock(lock), pytest.raises(RunFolderError, match=f"process {os.getpid()}"), files.RunLock(lock):
+    with RunLock(lock), pytest.raises(RunFolderError, match=f"process {os.getpid()}"), RunLock(lock):
         pass
-    with files.RunLock(lock):
+    with RunLock(lock):
         pass
     assert lock.read_bytes() == b""

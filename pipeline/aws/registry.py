@@ -9,27 +9,25 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from pipeline.aws import answers
 from pipeline.aws.failures import CallError, Failure
-from pipeline.device import Issued
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from types_aiobotocore_iot.type_defs import CreateThingRequestTypeDef, ListCertificatesRequestTypeDef
 
     from pipeline.aws.caller import Caller
     from pipeline.aws.client import Clients
-    from pipeline.device import Device
+    from pipeline.device import Device, Issued
 
 __all__ = ["ISSUE", "Identity", "Listed", "Registry", "Thing"]
 
 ISSUE = "CreateCertificateFromCsr"
 """The scarce call, and the one that is not idempotent."""
-
-_LONGEST_TEXT = 65_536
 
 _PAGE = 250
 """The most certificates that a page of ListCertificates may have."""
@@ -98,7 +96,7 @@ class Registry:
         answer = await self._call("GetCallerIdentity", self._sts.get_caller_identity)
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         now = parsedate_to_datetime(date).timestamp() if date else time.time()
-        account, arn = (_required("GetCallerIdentity", answer, key) for key in ("Account", "Arn"))
+        account, arn = (answers.required("GetCallerIdentity", answer, key) for key in ("Account", "Arn"))
         return Identity(printable(str(account)), printable(str(arn)), clock=now - time.monotonic())
 
     async def describe_endpoint(self) -> str:
@@ -106,7 +104,7 @@ class Registry:
         answer = await self._call(
             "DescribeEndpoint", lambda: self._iot.describe_endpoint(endpointType="iot:Data-ATS")
         )
-        return str(_required("DescribeEndpoint", answer, "endpointAddress"))
+        return str(answers.required("DescribeEndpoint", answer, "endpointAddress"))
 
     async def get_policy(self, name: str) -> str | None:
         """Return a policy's default document as JSON text, or None where there is no such policy."""
@@ -177,7 +175,7 @@ class Registry:
     async def list_thing_principals(self, thing: str) -> list[str]:
         """Return the ARNs of the principals attached to a thing (the first page: whether there is one)."""
         answer = await self._call("ListThingPrincipals", lambda: self._iot.list_thing_principals(thingName=thing))
-        return _texts("ListThingPrincipals", answer, "principals")
+        return answers.texts("ListThingPrincipals", answer, "principals")
 
     async def attach_thing_principal(self, thing: str, certificate_arn: str) -> None:
         """Attach a certificate to a thing; again succeeds."""
@@ -206,7 +204,7 @@ class Registry:
             ISSUE,
             lambda: self._iot.create_certificate_from_csr(certificateSigningRequest=csr, setAsActive=active),
         )
-        return _issued(answer)
+        return answers.issued(answer)
 
     async def pause(self, retry: int) -> None:
         """Wait before a retry of ``create_certificate_from_csr``."""
@@ -219,8 +217,8 @@ class Registry:
         )
         if answer is None:
             return None
-        description = _required("DescribeCertificate", answer, "certificateDescription")
-        return _issued(description if isinstance(description, dict) else {})
+        description = answers.required("DescribeCertificate", answer, "certificateDescription")
+        return answers.issued(description if isinstance(description, dict) else {})
 
     async def list_certificates(self, marker: str | None) -> tuple[list[Listed], str | None]:
         """Return a page of the account's certificates, newest first, and the marker of the next page.
@@ -231,26 +229,26 @@ class Registry:
         if marker is not None:
             more["marker"] = marker
         answer = await self._call("ListCertificates", lambda: self._iot.list_certificates(**more))
-        entries = _required("ListCertificates", answer, "certificates")
+        entries = answers.required("ListCertificates", answer, "certificates")
         try:
             page = [Listed(str(entry["certificateId"]), entry["creationDate"].timestamp()) for entry in entries]
         except (AttributeError, KeyError, TypeError) as error:
-            raise _strange("ListCertificates") from error
-        return page, _text(answer.get("nextMarker")) or None
+            raise answers.strange("ListCertificates") from error
+        return page, answers.text(answer.get("nextMarker")) or None
 
     async def list_principal_things(self, certificate_arn: str) -> list[str]:
         """Return the things that a certificate is attached to (the first page: whether there is one)."""
         answer = await self._call(
             "ListPrincipalThings", lambda: self._iot.list_principal_things(principal=certificate_arn)
         )
-        return _texts("ListPrincipalThings", answer, "things")
+        return answers.texts("ListPrincipalThings", answer, "things")
 
     async def list_attached_policies(self, certificate_arn: str) -> list[str]:
         """Return the policies attached to a certificate (the first page: whether there is one)."""
         answer = await self._call(
             "ListAttachedPolicies", lambda: self._iot.list_attached_policies(target=certificate_arn)
         )
-        return [str(policy) for policy in _required("ListAttachedPolicies", answer, "policies")]
+        return [str(policy) for policy in answers.required("ListAttachedPolicies", answer, "policies")]
 
     async def deactivate_certificate(self, certificate_id: str) -> None:
         """Set a certificate inactive: it can no longer connect."""
@@ -268,35 +266,3 @@ class Registry:
             if error.failure is Failure.REFUSED and error.code == "ResourceNotFoundException":
                 return None
             raise
-
-
-def _issued(answer: Mapping[str, object]) -> Issued:
-    return Issued(*(_text(answer.get(f"certificate{part}")) for part in ("Id", "Arn", "Pem")))
-
-
-def _required(api: str, answer: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401  what a server put there
-    if answer.get(key) is None:
-        raise _strange(api)
-    return answer[key]
-
-
-def _texts(api: str, answer: Mapping[str, Any], key: str) -> list[str]:
-    values = _required(api, answer, key)
-    if not isinstance(values, list):
-        raise _strange(api)
-    return [str(value) for value in values]
-
-
-def _strange(api: str) -> CallError:
-    return CallError(api, Failure.UNANSWERED, "StrangeAnswer", "the answer is not what the API says")
-
-
-def _text(value: object) -> str:
-    """Return a text of an answer, or "" where it is none that can be stored."""
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-        return ""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return ""
-    return value

@@ -13,10 +13,10 @@ import typer
 from pipeline import report
 from pipeline.cli.app import run_async, settling_seconds, show
 from pipeline.errors import ThingmillError, UsageError
-from pipeline.files import RunLock
 from pipeline.layout import RunFolder
 from pipeline.ledger import finished_ledger
 from pipeline.local import embedded
+from pipeline.lock import RunLock
 from pipeline.meter import Meter
 from pipeline.progress import display, final_table, print_summary
 from pipeline.run import Run, binding

@@ -25,10 +25,10 @@ def reconcile(
     A run does this by itself when it is resumed; here it is done alone.
     """
     from pipeline.aws.session import open_registry
-    from pipeline.files import RunLock
     from pipeline.layout import RunFolder
     from pipeline.ledger import Ledger
     from pipeline.local import embedded
+    from pipeline.lock import RunLock
     from pipeline.meter import Meter
     from pipeline.reconcile import Finding, Reconciler
     from pipeline.settings import Access

@@ -16,12 +16,12 @@ LAYERS = (
     # What everything may use, and what uses nothing.
     "errors text device settings stop failpoints layout hardening",
     "files breaker signals",
-    "keys",
+    "keys lock",
     "inspection",
     # Each knows the layers above it in this list, and none of its neighbours.
     "manifest aws bundles ledger meter local mqtt",
-    "things preflight workers",
-    "removal",
+    "things preflight workers staging",
+    "removal limits",
     "reconcile",
     "issuance",
     "report",
@@ -48,6 +48,7 @@ HEAVY = {
 
 MAY_OPEN_FILES = {
     "pipeline.files",
+    "pipeline.lock",  # the run's lock, which holds a process id for people
     "pipeline.ledger.schema",  # SQLite writes its own file
     "pipeline.manifest.roster",  # a scratch database, gone when the command ends
     "pipeline.local.launcher",

@@ -1,0 +1,76 @@
+"""A device's staging folder: what it must hold before a request, and how it becomes the bundle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline import files, keys
+from pipeline.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.device import Device
+    from pipeline.layout import RunFolder
+
+__all__ = ["publish", "read_csr"]
+
+
+def read_csr(folder: RunFolder, device: Device, spki_sha256: str) -> str:
+    """Return the CSR that is on disk, having seen that it is the one the ledger knows and that its key is there.
+
+    Args:
+        folder: The run's folder.
+        device: Whose CSR it is.
+        spki_sha256: The hash of the public key that it must have.
+
+    Raises:
+        DeviceError: Key or CSR is gone, or is another one.
+    """
+    name = device.thing_name
+    try:
+        csr = files.read_file(folder.staged(name) / f"{name}.csr").decode("ascii")
+        known = keys.spki_sha256(keys.public_key_of_csr(csr)) == spki_sha256
+    except (FileNotFoundError, ValueError):
+        known = False
+    if not known or _key_is_gone(folder, device):
+        raise keys.lost(3, name)
+    return csr
+
+
+def publish(folder: RunFolder, device: Device, contents: Mapping[str, bytes]) -> None:
+    """Write the public files beside key and CSR, and give the folder its place among the bundles, durably.
+
+    Args:
+        folder: The run's folder.
+        device: Whose bundle it is.
+        contents: The public files by name, the certificate among them.
+
+    Raises:
+        DeviceError: The key is gone, or something that is not of this run has the bundle's place.
+        DiskError: The disk refused.
+    """
+    name = device.thing_name
+    staged, final = folder.staged(name), folder.bundle(name)
+    if final.exists():
+        # A run may have been killed between the rename and the ledger's next state: the bundle is whole then.
+        if not staged.exists() and files.read_file(final / f"{name}.pem") == contents[f"{name}.pem"]:
+            files.sync_move(staged, final)
+            return
+        raise DeviceError(
+            6,
+            "BundleTaken",
+            f"the bundle folder of {name} is there already and is not this run's",
+            advice="move it away, then run the same command again",
+        )
+    if not staged.is_dir() or _key_is_gone(folder, device):
+        raise keys.lost(6, name)
+    if final.parent != folder.devices:
+        files.private_folder(final.parent)
+    files.sweep_temporaries(staged)
+    files.fill(staged, contents)
+    files.publish_folder(staged, final)
+
+
+def _key_is_gone(folder: RunFolder, device: Device) -> bool:
+    return device.csr is None and not keys.is_whole(folder.staged(device.thing_name), device.thing_name)
