@@ -113,7 +113,7 @@ def test_every_bundle_connects(demo: Workplace) -> None:
     """Verify proves each bundle over MQTT, and that it is refused under another device's name."""
     result = demo.run("verify", "demo", "--local", "--connect")
     assert "25 of 25 bundles verified and connected" in result.stdout
-    assert "refused, as it should be" in result.stdout
+    assert "is refused under another client id" in result.stdout
 
 
 def test_verify_tells_which_bundle_is_damaged(demo: Workplace, tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ async def make_certificate_calls(registry: Registry) -> None:
     page, marker = await registry.list_certificates(None)
     assert identity in {listed.certificate_id for listed in page}
     assert marker is None
+    assert await registry.list_principal_things(spare.certificate_arn) == []
+    assert await registry.list_attached_policies(spare.certificate_arn) == []
     await registry.deactivate_certificate(identity)
     await registry.delete_certificate(identity)
     assert await registry.describe_certificate(identity) is None

@@ -166,6 +166,7 @@ def test_a_private_key_is_never_in_what_is_said(account: Workplace, double: Doub
     key.write_text(
         "-----BEGIN PRIVATE KEY-----\n" + secret[::-1] + "\n-----END PRIVATE KEY-----\n", encoding="ascii"
     )
-    result = account.run("run", manifest, *EC, "--json")
+    result = account.run("run", manifest, *EC, "--json", expect=1)
+    assert "StrangeKey" in result.stdout
     assert secret not in result.stdout + result.stderr
     assert secret[::-1] not in result.stdout + result.stderr

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pipeline.device import Device
 from pipeline.errors import ManifestError
 from pipeline.manifest import load, run_settings
+from pipeline.manifest.names import common_name_fault
 from pipeline.settings import Defaults
 from pipeline.text import printable
 from tests.manifest.manifest_reading import devices_in
@@ -29,7 +30,11 @@ _names = st.from_regex(r"[a-zA-Z0-9:_-]{1,64}", fullmatch=True)
 _attribute_names = st.sampled_from(["site", "hw.rev", "A/b", "#1", "lot@x", "Z,9"])
 _values = st.from_regex(r"[a-zA-Z0-9_.,@/:#=\[\]-]{1,30}", fullmatch=True)
 _common_names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=64).filter(
-    lambda text: all(printable(char) == char for char in text) and text.strip(" ;") != ""
+    lambda text: (
+        all(printable(char) == char for char in text)
+        and text.strip(" ;") != ""
+        and common_name_fault(text) is None
+    )
 )
 
 

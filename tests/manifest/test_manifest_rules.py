@@ -52,6 +52,11 @@ def test_thing_names(tmp_path: Path, name: str) -> None:
         ("policy", "a b", f"policy name 'a b' holds ' ' at character 2; {_POLICY}"),
         ("policy", "p" * 129, f"policy name '{'p' * 64}…' has 129 characters; {_POLICY}"),
         ("cn", "ü" * 33, f"common name '{'ü' * 33}' takes 66 bytes in UTF-8; a CSR's common name has 1 to 64"),
+        (
+            "cn",
+            '=HYPERLINK("x")',
+            "common name '=HYPERLINK(\"x\")' begins like a spreadsheet's formula; begin it with a letter or digit",
+        ),
         ("cn", "x" * 65, f"common name '{'x' * 64}…' has 65 characters; a common name has 1 to 64 (X.509)"),
         (
             "cn",

@@ -16,6 +16,7 @@ from pipeline.device import Device, State
 from pipeline.errors import DeviceError
 from pipeline.layout import RunFolder
 from pipeline.manifest import load
+from pipeline.manifest.names import common_name_fault
 from pipeline.report import FAILED_CSV, FAILED_JSONL, Usage, write_all
 from pipeline.settings import Defaults
 from tests.report.ledgers import Fate, device, ledger_of
@@ -30,7 +31,7 @@ _NAME = "abcXYZ019:_-"
 names = st.text(_NAME, min_size=1, max_size=12)
 values = st.text("abcXYZ019_.,@/:#=[]-", min_size=1, max_size=12)
 common_names = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=64).filter(
-    lambda name: len(name.encode()) <= 64
+    lambda name: common_name_fault(name) is None
 )
 attribute_names = st.sampled_from(
     ["hw-rev", "hw_rev", "HwRev", "site,floor", "#1", "name", "attributes", "-", "id"]
