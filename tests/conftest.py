@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.awsiot import AwsIotDouble
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,3 +30,15 @@ def aws_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys that a double takes and AWS does not."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[AwsIotDouble]:
+    """A double of AWS IoT in the test's own loop."""
+    async with AwsIotDouble() as running:
+        yield running

@@ -46,6 +46,7 @@ def reconcile(
             access = Access(profile, region or ledger.read.meta().get("Region"), endpoint_url)
             registry, _ = await open_registry(stack, access, aws, stop, connections=10)
             identity = await registry.get_caller_identity()
+            ledger.aws_clock = identity.clock
             await ledger.bind({"account": identity.account, "Region": registry.region})
             reconciler = Reconciler(registry, ledger, Meter(), stop, settling_seconds())
             await reconciler.settle_all(findings.append, dry_run=dry_run)

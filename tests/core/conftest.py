@@ -1,4 +1,4 @@
-"""A running double of AWS IoT, and a mill that runs manifests against it."""
+"""A mill that runs manifests against a double of AWS IoT."""
 
 from __future__ import annotations
 
@@ -7,22 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.core.mill import Mill
-from tests.support.awsiot import AwsIotDouble
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def double() -> AsyncIterator[AwsIotDouble]:
-    async with AwsIotDouble() as running:
-        yield running
+    from tests.support.awsiot import AwsIotDouble
 
 
 @pytest.fixture

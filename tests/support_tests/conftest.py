@@ -1,4 +1,4 @@
-"""A running double and a client of it, for the tests of the double."""
+"""A client of the double, for the tests of the double."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.awsiot import AwsIotDouble
 from tests.support.clients import iot_client
 
 if TYPE_CHECKING:
@@ -14,16 +13,7 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_iot.client import IoTClient
 
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def double() -> AsyncIterator[AwsIotDouble]:
-    async with AwsIotDouble() as running:
-        yield running
+    from tests.support.awsiot import AwsIotDouble
 
 
 @pytest.fixture
