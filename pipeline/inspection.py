@@ -7,13 +7,12 @@ not asserted: an account may have a certificate provider of its own.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from pipeline.device import Certificate
@@ -23,6 +22,8 @@ from pipeline.text import printable
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
     from pipeline.device import Issued
 
@@ -47,8 +48,8 @@ def inspect(issued: Issued, spki: str, common_name: str, now: datetime) -> Certi
     Raises:
         DeviceError: Something does not hold; its step is 5 and its code says what.
     """
-    certificate = _parse(issued.certificate_pem)
-    if spki_sha256(certificate.public_key()) != spki:
+    certificate, public_key = _parse(issued.certificate_pem)
+    if spki_sha256(public_key) != spki:
         raise _rejected("WrongKey", "the certificate is for another key than the CSR's")
     names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [common_name]:
@@ -59,7 +60,7 @@ def inspect(issued: Issued, spki: str, common_name: str, now: datetime) -> Certi
         raise _rejected(
             "NotValidNow", f"the certificate is valid from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
         )
-    digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+    digest = certificate.fingerprint(hashes.SHA256()).hex()
     arn = _ARN.fullmatch(issued.certificate_arn)
     if issued.certificate_id != digest or arn is None or arn.group(1) != digest:
         raise _rejected("WrongCertificateId", "the certificate's id is not the SHA-256 of its DER")
@@ -74,22 +75,21 @@ def inspect(issued: Issued, spki: str, common_name: str, now: datetime) -> Certi
 def public_key_hash(pem: str) -> str | None:
     """Return the SPKI hash of a certificate that AWS IoT describes, or None where it is no certificate."""
     try:
-        return spki_sha256(_parse(pem).public_key())
+        return spki_sha256(_parse(pem)[1])
     except DeviceError:
         return None
 
 
-def _parse(pem: str) -> x509.Certificate:
+def _parse(pem: str) -> tuple[x509.Certificate, CertificatePublicKeyTypes]:
     if not _ONE_PEM.fullmatch(pem):
         raise _rejected("NotOnePem", "the answer does not hold exactly one PEM certificate")
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode("ascii"))
-        certificate.public_key()
+        return certificate, certificate.public_key()
     except Exception as error:  # parsers of ASN.1 raise many kinds; any of them means the same here
         raise _rejected(
             "GarbledCertificate", "the answer's PEM block is no certificate that can be read"
         ) from error
-    return certificate
 
 
 def _rejected(code: str, message: str) -> DeviceError:

@@ -31,13 +31,11 @@ import anyio.to_thread
 from pipeline import keys, staging
 from pipeline.aws.caller import MOST_RETRIES
 from pipeline.aws.failures import CallError, Failure
-from pipeline.bundles import pem
 from pipeline.device import State
 from pipeline.errors import DeviceError, RefusedError
 from pipeline.inspection import inspect
 from pipeline.stop import StoppedError
 from pipeline.things import ensure_thing
-from pipeline.workers import KeyJob
 
 if TYPE_CHECKING:
     from pipeline.aws.gate import Gate
@@ -50,7 +48,7 @@ if TYPE_CHECKING:
     from pipeline.reconcile import Reconciler
     from pipeline.settings import Settings
     from pipeline.stop import Stop
-    from pipeline.workers import KeyWorkers
+    from pipeline.workers import Workers
 
 __all__ = ["Issuance"]
 
@@ -64,6 +62,7 @@ class _Work:
     state: State
     spki_sha256: str
     certificate: Certificate | None
+    csr: str | None = None
     unanswered: int = 0
 
 
@@ -75,7 +74,8 @@ class Issuance:
     folder: RunFolder
     registry: Registry
     ledger: Ledger
-    workers: KeyWorkers
+    key_makers: Workers
+    writers: Workers
     endpoint: Endpoint
     reconciler: Reconciler
     meter: Meter
@@ -126,23 +126,28 @@ class Issuance:
             receipt = await self._receipt(device, expected=None)
         # From here on the key is durable, though nothing that leaves the machine depends on it yet.
         await self.ledger.keyed(work.seq, receipt.spki_sha256)
-        work.spki_sha256 = receipt.spki_sha256
+        work.spki_sha256, work.csr = receipt.spki_sha256, receipt.csr
         self._reached(work, State.KEYED)
 
     async def _see_key(self, work: _Work) -> None:
         """See in a resumed run that the key on disk is still the one that the ledger knows."""
         if work.device.csr is None:
-            await self._receipt(work.device, expected=work.spki_sha256)
+            work.csr = (await self._receipt(work.device, expected=work.spki_sha256)).csr
 
     async def _receipt(self, device: Device, *, expected: str | None) -> KeyReceipt:
         folder = self.folder.staged(device.thing_name)
-        job = KeyJob(folder, device.thing_name, device.common_name, self.settings.key_type, expected)
+        key_type = self.settings.key_type
+        make = partial(keys.ensure_key, folder, device.thing_name, device.common_name, key_type, expected)
         with self.stop.interruptible():
-            return await self.workers.receipt(job)
+            return await self.key_makers.do(make)
 
     async def _steps_3_to_5_certificate(self, work: _Work) -> None:
-        csr = await anyio.to_thread.run_sync(staging.read_csr, self.folder, work.device, work.spki_sha256)
+        csr = work.csr
+        if csr is None:  # only after a resume
+            read = partial(staging.read_csr, self.folder, work.device, work.spki_sha256)
+            csr = await anyio.to_thread.run_sync(read)
         async with self.gate.place():
+            staging.see_key(self.folder, work.device, 3)
             # Step 3: the intent is durable before the request leaves, so what may exist is always known of.
             await self.ledger.requested(work.seq)
             work.state = State.REQUESTED
@@ -212,8 +217,9 @@ class Issuance:
         self._reached(work, State.ISSUED)
 
     async def _step_6_bundle(self, work: _Work) -> None:
-        contents = pem.contents(work.device, _certificate(work), self.endpoint)
-        await anyio.to_thread.run_sync(staging.publish, self.folder, work.device, contents)
+        await self.writers.do(
+            partial(staging.publish, self.folder, work.device, _certificate(work), self.endpoint)
+        )
         await self.ledger.bundled(work.seq)
         self._reached(work, State.BUNDLED)
 

@@ -50,7 +50,7 @@ class RunFolder:
 
     def staged(self, thing_name: str) -> Path:
         """The folder in which a device's files are gathered."""
-        return self.staging / thing_name
+        return self.root / "staging" / thing_name
 
     def bundle(self, thing_name: str) -> Path:
         """The folder in which a device's whole bundle stands."""

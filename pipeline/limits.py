@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.aws.caller import Caller
     from pipeline.aws.gate import Gate
     from pipeline.aws.limiter import Budget
-    from pipeline.workers import KeyWorkers
+    from pipeline.workers import Workers
 
 __all__ = ["listed", "ruling", "scarce", "throttles"]
 
@@ -36,13 +36,13 @@ def throttles(caller: Caller) -> dict[str, int]:
     return {api: budget.throttles for api, budget in caller.budgets.items() if budget.throttles}
 
 
-def ruling(caller: Caller, gate: Gate, workers: KeyWorkers, rate: Budget | None) -> Limit | None:
+def ruling(caller: Caller, gate: Gate, key_makers: Workers, rate: Budget | None) -> Limit | None:
     """Return what most devices wait for now."""
     queues = [
         Limit(api, budget.rate, budget.waiting + (gate.waiting if api == ISSUE else 0))
         for api, budget in caller.budgets.items()
     ]
-    queues.append(Limit("key generation", None, workers.waiting))
+    queues.append(Limit("key generation", None, key_makers.waiting))
     if rate is not None:
         queues.append(Limit("--rate", rate.rate, rate.waiting))
     longest = max(queues, key=lambda limit: limit.waiting)

@@ -33,7 +33,7 @@ from pipeline.reconcile import SETTLING_SECONDS, Reconciler
 from pipeline.signals import draining
 from pipeline.stop import Stop, StoppedError
 from pipeline.things import SkippedError
-from pipeline.workers import KeyWorkers
+from pipeline.workers import CHEAP, COSTLY, Workers
 
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -108,7 +108,8 @@ class Run:
             self.meter.note(limits.scarce(caller))
             await ledger.remember({"quotas": limits.listed(caller), "endpoint": account.endpoint.host})
             rate = Budget(settings.rate) if settings.rate else None
-            async with KeyWorkers(settings.workers, settings.key_type) as workers:
+            batch = COSTLY if settings.key_type.startswith("rsa") else CHEAP
+            async with Workers(settings.workers, batch) as key_makers, Workers(1, CHEAP) as writers:
                 reconciler = Reconciler(registry, ledger, self.meter, self.stop, self.settling)
                 gate = Gate(caller.grants[ISSUE].rate, self.stop)
                 issuance = Issuance(
@@ -116,14 +117,15 @@ class Run:
                     folder,
                     registry,
                     ledger,
-                    workers,
+                    key_makers,
+                    writers,
                     account.endpoint,
                     reconciler,
                     self.meter,
                     self.stop,
                     gate,
                 )
-                self.meter.limit = lambda: limits.ruling(caller, gate, workers, rate)
+                self.meter.limit = lambda: limits.ruling(caller, gate, key_makers, rate)
                 self.meter.throttles = lambda: limits.throttles(caller)
                 await self._drive(ledger, issuance, rate)
             try:

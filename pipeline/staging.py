@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline import files, keys
+from pipeline.bundles import pem
 from pipeline.errors import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pipeline.device import Device
+    from pipeline.bundles.pem import Endpoint
+    from pipeline.device import Certificate, Device
     from pipeline.layout import RunFolder
 
-__all__ = ["publish", "read_csr"]
+__all__ = ["publish", "read_csr", "see_key"]
 
 
 def read_csr(folder: RunFolder, device: Device, spki_sha256: str) -> str:
-    """Return the CSR that is on disk, having seen that it is the one the ledger knows and that its key is there.
+    """Return the CSR that is on disk, having seen that it is the one the ledger knows.
 
     Args:
         folder: The run's folder.
@@ -25,7 +25,7 @@ def read_csr(folder: RunFolder, device: Device, spki_sha256: str) -> str:
         spki_sha256: The hash of the public key that it must have.
 
     Raises:
-        DeviceError: Key or CSR is gone, or is another one.
+        DeviceError: It is gone, or is another one.
     """
     name = device.thing_name
     try:
@@ -33,18 +33,31 @@ def read_csr(folder: RunFolder, device: Device, spki_sha256: str) -> str:
         known = keys.spki_sha256(keys.public_key_of_csr(csr)) == spki_sha256
     except (FileNotFoundError, ValueError):
         known = False
-    if not known or _key_is_gone(folder, device):
+    if not known:
         raise keys.lost(3, name)
     return csr
 
 
-def publish(folder: RunFolder, device: Device, contents: Mapping[str, bytes]) -> None:
+def see_key(folder: RunFolder, device: Device, step: int) -> None:
+    """See that a device's key is still on disk, unless the device keeps it itself.
+
+    Raises:
+        DeviceError: It is gone; ``step`` fails.
+    """
+    if device.csr is None and not keys.is_whole(folder.staged(device.thing_name), device.thing_name):
+        raise keys.lost(step, device.thing_name)
+
+
+def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoint: Endpoint) -> None:
     """Write the public files beside key and CSR, and give the folder its place among the bundles, durably.
+
+    It may be done again after it was done, or was cut short.
 
     Args:
         folder: The run's folder.
         device: Whose bundle it is.
-        contents: The public files by name, the certificate among them.
+        certificate: The device's own.
+        endpoint: Where it connects.
 
     Raises:
         DeviceError: The key is gone, or something that is not of this run has the bundle's place.
@@ -52,6 +65,7 @@ def publish(folder: RunFolder, device: Device, contents: Mapping[str, bytes]) ->
     """
     name = device.thing_name
     staged, final = folder.staged(name), folder.bundle(name)
+    contents = pem.contents(device, certificate, endpoint)
     if final.exists():
         # A run may have been killed between the rename and the ledger's next state: the bundle is whole then.
         if not staged.exists() and files.read_file(final / f"{name}.pem") == contents[f"{name}.pem"]:
@@ -63,14 +77,11 @@ def publish(folder: RunFolder, device: Device, contents: Mapping[str, bytes]) ->
             f"the bundle folder of {name} is there already and is not this run's",
             advice="move it away, then run the same command again",
         )
-    if not staged.is_dir() or _key_is_gone(folder, device):
+    if not staged.is_dir():
         raise keys.lost(6, name)
+    see_key(folder, device, 6)
     if final.parent != folder.devices:
         files.private_folder(final.parent)
     files.sweep_temporaries(staged)
     files.fill(staged, contents)
     files.publish_folder(staged, final)
-
-
-def _key_is_gone(folder: RunFolder, device: Device) -> bool:
-    return device.csr is None and not keys.is_whole(folder.staged(device.thing_name), device.thing_name)

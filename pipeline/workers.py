@@ -1,8 +1,9 @@
-"""The executor that makes keys: processes of their own, so that arithmetic never holds up the event loop.
+"""Processes for what would hold up the event loop: the arithmetic of keys, and files with their fsyncs.
 
-A key is generated, written and forgotten inside one worker; only the receipt comes back. Cheap keys go many to
+A key is generated, written and forgotten inside one worker; only its receipt comes back. Cheap jobs go many to
 a task and costly ones singly, so that handing tasks over stays small beside the work. A worker that dies is
-replaced and its tasks are done again: a key that it had already written is taken up as it is.
+replaced and its jobs are done again, so a job has to be one that may be: a key that was written already is taken
+up as it is, and a bundle that has its place already is recognised.
 """
 
 from __future__ import annotations
@@ -15,44 +16,32 @@ import threading
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import connection
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import anyio
 import anyio.to_thread
 
-from pipeline import keys
 from pipeline.errors import ThingmillError
 from pipeline.hardening import harden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
-    from pathlib import Path
 
-    from pipeline.device import KeyReceipt
-    from pipeline.settings import KeyType
+__all__ = ["CHEAP", "COSTLY", "Workers", "process_pool"]
 
-__all__ = ["KeyJob", "KeyWorkers", "process_pool"]
+T = TypeVar("T")
 
-_CHEAP_BATCH = 32
-"""Keys of elliptic curves to a task: some milliseconds of work beside some tenths for handing it over."""
+COSTLY = 1
+"""Jobs to a task where one takes a large part of a second, as an RSA key does."""
+
+CHEAP = 32
+"""Jobs to a task where one takes a millisecond or two: tenths of it for handing over what takes 32 or more."""
 
 _MOST_REPLACEMENTS = 3
 """Pools in a row that may break without finishing a task, before the machine is taken to be at fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyJob:
-    """One key to be made, and where it stays."""
-
-    folder: Path
-    thing_name: str
-    common_name: str
-    key_type: KeyType
-    expected: str | None = None
 
 
 def process_pool(workers: int) -> Executor:
@@ -62,59 +51,58 @@ def process_pool(workers: int) -> Executor:
     could inherit a lock that nobody will release.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipeline.workers"])
+    context.set_forkserver_preload(["pipeline.workers", "pipeline.keys", "pipeline.staging"])
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_settle)
 
 
-class KeyWorkers:
-    """Receipts for keys, made concurrently.
+class Workers:
+    """Does jobs concurrently, in processes.
 
     Args:
-        workers: How many processes make keys.
-        key_type: Decides how many keys go to a task.
+        workers: How many processes.
+        batch: How many jobs go to a task at the most: ``CHEAP`` or ``COSTLY``.
         executor: Makes the executor; ``process_pool`` unless a test knows better.
     """
 
-    def __init__(
-        self, workers: int, key_type: KeyType, executor: Callable[[int], Executor] = process_pool
-    ) -> None:
+    def __init__(self, workers: int, batch: int, executor: Callable[[int], Executor] = process_pool) -> None:
         self._workers = workers
+        self._batch = batch
         self._make_executor = executor
         self._executor: Executor | None = None
-        self._batch = 1 if key_type.startswith("rsa") else _CHEAP_BATCH
-        self._waiting: deque[tuple[KeyJob, asyncio.Future[KeyReceipt]]] = deque()
+        self._waiting: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures_in_a_row = 0
         self._replacing = anyio.Lock()
 
     @property
     def waiting(self) -> int:
-        """How many keys are asked for and not yet in work."""
+        """How many jobs are asked for and not yet in work."""
         return len(self._waiting)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        # Keys in work are finished, not killed: a worker that is just writing leaves no temporary file so.
+        # Jobs in work are finished, not killed: a worker that is just writing leaves no temporary file so.
         with anyio.CancelScope(shield=True):
             for task in self._tasks:
                 task.cancel()
             if self._executor is not None:
                 await anyio.to_thread.run_sync(partial(self._executor.shutdown, cancel_futures=True))
 
-    async def receipt(self, job: KeyJob) -> KeyReceipt:
-        """Have a key made and written, and return its receipt.
+    async def do(self, job: Callable[[], T]) -> T:
+        """Have a job done, and return what it returned.
+
+        Args:
+            job: What can be pickled, such as a ``partial`` of a module's function, and may be done more than once.
 
         Raises:
-            DeviceError: This device cannot have its key.
-            DiskError: The disk refused.
-            ThingmillError: Workers die again and again.
+            ThingmillError: The job's own, or workers die again and again.
         """
-        future: asyncio.Future[KeyReceipt] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((job, future))
         self._fill()
-        return await future
+        return cast("T", await future)
 
     def _fill(self) -> None:
         """Hand over tasks while a worker could run dry, at most one waiting behind each."""
@@ -122,7 +110,7 @@ class KeyWorkers:
             share = -(-len(self._waiting) // self._workers)
             size = min(self._batch, share)
             batch = [self._waiting.popleft() for _ in range(size)]
-            # A caller that was told to stop no longer waits for its key.
+            # A caller that was told to stop no longer waits for its job.
             batch = [(job, future) for job, future in batch if not future.done()]
             if batch:
                 task = asyncio.create_task(self._run(batch))
@@ -134,12 +122,12 @@ class KeyWorkers:
         if not task.cancelled():
             self._fill()
 
-    async def _run(self, batch: list[tuple[KeyJob, asyncio.Future[KeyReceipt]]]) -> None:
+    async def _run(self, batch: list[tuple[Callable[[], Any], asyncio.Future[Any]]]) -> None:
         jobs = [job for job, _ in batch]
         try:
             executor = self._executor = self._executor or self._make_executor(self._workers)
             # In a thread: the first task of a pool waits for its fork server to start.
-            task = await anyio.to_thread.run_sync(executor.submit, _make_keys, jobs)
+            task = await anyio.to_thread.run_sync(executor.submit, _do, jobs)
             results = await asyncio.wrap_future(task)
         except BrokenProcessPool:
             await self._replace(executor, batch)
@@ -158,17 +146,17 @@ class KeyWorkers:
             else:
                 future.set_result(result)
 
-    async def _replace(self, broken: Executor, batch: list[tuple[KeyJob, asyncio.Future[KeyReceipt]]]) -> None:
+    async def _replace(self, broken: Executor, batch: list[tuple[Callable[[], Any], asyncio.Future[Any]]]) -> None:
         """Put the tasks of a dead worker back in line, for a new pool."""
         async with self._replacing:
             if self._executor is broken:  # each task of the broken pool comes here, the first one replaces it
-                # The other workers of the pool end with it, and are waited for: two must not write one key.
+                # The other workers of the pool end with it, and are waited for: two must not write one file.
                 await anyio.to_thread.run_sync(partial(broken.shutdown, cancel_futures=True))
                 self._executor = None
                 self._failures_in_a_row += 1
         if self._failures_in_a_row > _MOST_REPLACEMENTS:
             problem = ThingmillError(
-                "the processes that make keys die again and again",
+                "the worker processes die again and again",
                 advice="look for a lack of memory in the system's log, or try fewer with --workers",
             )
             for _, future in batch:
@@ -178,14 +166,12 @@ class KeyWorkers:
         self._waiting.extendleft(reversed(batch))
 
 
-def _make_keys(jobs: Sequence[KeyJob]) -> list[KeyReceipt | ThingmillError]:
+def _do(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
     """Run in a worker: one result for each job, so that one that fails takes none of the others along."""
-    results: list[KeyReceipt | ThingmillError] = []
+    results: list[Any] = []
     for job in jobs:
         try:
-            results.append(
-                keys.ensure_key(job.folder, job.thing_name, job.common_name, job.key_type, job.expected)
-            )
+            results.append(job())
         except ThingmillError as error:
             results.append(error)
     return results

@@ -15,7 +15,7 @@ import anyio
 from pipeline import failpoints
 from pipeline.aws.failures import CallError, Failure, sort
 from pipeline.aws.limiter import Budget
-from pipeline.stop import Stop
+from pipeline.stop import Stop, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -88,8 +88,12 @@ class Caller:
         Raises:
             StoppedError: The run was asked to stop.
         """
-        with self._stop.interruptible():
-            await self.budgets[api].acquire()
+        if self._stop.requested:
+            raise StoppedError
+        budget = self.budgets[api]
+        if not budget.acquire_nowait():  # most calls are not scarce, and need no wait that could be interrupted
+            with self._stop.interruptible():
+                await budget.acquire()
 
     async def attempt(self, api: str, send: Callable[[], Awaitable[T]]) -> T:
         """Make one attempt that ``permit`` allowed. It is finished even when the run is asked to stop meanwhile.

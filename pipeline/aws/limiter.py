@@ -107,8 +107,18 @@ class Budget:
         """Calls per second now."""
         return self._rate.now_at(self._clock())
 
+    def acquire_nowait(self) -> bool:
+        """Take leave to make one call if it can be had without waiting and past nobody who waits."""
+        if self.waiting or self._rate.delay(now := self._clock()) > 0:
+            return False
+        self._rate.take(now)
+        self.calls += 1
+        return True
+
     async def acquire(self) -> None:
         """Wait for leave to make one call. A wait that is cancelled costs nothing."""
+        if self.acquire_nowait():
+            return
         self.waiting += 1
         try:
             async with self._turn:

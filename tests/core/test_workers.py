@@ -1,4 +1,4 @@
-"""The processes that make keys: what they keep to themselves, how they share work, and what outlives them."""
+"""The processes that make keys and write files: what they keep to themselves, and how they share work."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,9 +20,9 @@ import pytest
 
 from pipeline import files
 from pipeline.errors import DeviceError, ThingmillError
-from pipeline.keys import public_key_of_csr, spki_sha256
+from pipeline.keys import ensure_key, public_key_of_csr, spki_sha256
 from pipeline.settings import KeyType
-from pipeline.workers import KeyJob, KeyWorkers, process_pool
+from pipeline.workers import CHEAP, COSTLY, Workers, process_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +74,19 @@ def worker() -> dict[str, Any]:
         return pool.submit(look_around).result()
 
 
+@dataclass(frozen=True)
+class KeyJob:
+    """A key to be made, as a step of a run has it made."""
+
+    folder: Path
+    thing_name: str
+    common_name: str
+    key_type: KeyType
+
+    def make(self) -> KeyReceipt:
+        return ensure_key(self.folder, self.thing_name, self.common_name, self.key_type)
+
+
 class Watched:
     """Makes pools, and keeps them where a test can look at them."""
 
@@ -85,7 +99,7 @@ class Watched:
         pool = self._kind(workers)
         submit = pool.submit
 
-        def counted(function: Callable[..., Any], jobs: Sequence[KeyJob]) -> Future[Any]:
+        def counted(function: Callable[..., Any], jobs: Sequence[Any]) -> Future[Any]:
             self.batches.append(len(jobs))
             return submit(function, jobs)
 
@@ -98,13 +112,13 @@ def jobs(folder: Path, count: int, key_type: KeyType = KeyType.EC_P256) -> list[
     return [KeyJob(folder / f"thing-{n}", f"thing-{n}", f"thing-{n}", key_type) for n in range(count)]
 
 
-async def receipts(workers: KeyWorkers, wanted: Sequence[KeyJob]) -> dict[str, KeyReceipt | ThingmillError]:
+async def receipts(workers: Workers, wanted: Sequence[KeyJob]) -> dict[str, KeyReceipt | ThingmillError]:
     """Ask for all keys at once, and return what came of each by thing name."""
     results: dict[str, KeyReceipt | ThingmillError] = {}
 
     async def ask(job: KeyJob) -> None:
         try:
-            results[job.thing_name] = await workers.receipt(job)
+            results[job.thing_name] = await workers.do(job.make)
         except ThingmillError as error:
             results[job.thing_name] = error
 
@@ -139,8 +153,8 @@ def test_what_a_worker_writes_is_for_its_owner_alone(worker: dict[str, Any]) -> 
 async def test_a_receipt_is_for_the_key_on_disk(tmp_path: Path) -> None:
     """What comes back is the CSR and the hash of its key, and the key is in its file, for its owner alone."""
     [job] = jobs(tmp_path, 1)
-    async with KeyWorkers(1, KeyType.EC_P256) as workers:
-        receipt = await workers.receipt(job)
+    async with Workers(1, CHEAP) as workers:
+        receipt = await workers.do(job.make)
     path = job.folder / "thing-0.key"
     assert stat.S_IMODE(path.lstat().st_mode) == files.SECRET
     assert receipt.spki_sha256 == spki_sha256(public_key_of_csr(receipt.csr))
@@ -151,7 +165,7 @@ async def test_a_receipt_is_for_the_key_on_disk(tmp_path: Path) -> None:
 async def test_cheap_keys_go_many_to_a_task(tmp_path: Path) -> None:
     """A hundred keys of a curve take a few tasks, shared out evenly enough to keep every worker busy."""
     pool = Watched(ThreadPoolExecutor)
-    async with KeyWorkers(2, KeyType.EC_P256, pool) as workers:
+    async with Workers(2, CHEAP, pool) as workers:
         results = await receipts(workers, jobs(tmp_path, 100))
     assert len(results) == 100
     assert sum(pool.batches) == 100
@@ -162,7 +176,7 @@ async def test_cheap_keys_go_many_to_a_task(tmp_path: Path) -> None:
 async def test_costly_keys_go_one_to_a_task(tmp_path: Path) -> None:
     """An RSA key takes long enough that every one is handed out by itself."""
     pool = Watched(ThreadPoolExecutor)
-    async with KeyWorkers(2, KeyType.RSA_2048, pool) as workers:
+    async with Workers(2, COSTLY, pool) as workers:
         await receipts(workers, jobs(tmp_path, 5, KeyType.RSA_2048))
     assert pool.batches == [1] * 5
 
@@ -171,14 +185,14 @@ async def test_a_killed_worker_is_replaced_and_no_receipt_is_lost(tmp_path: Path
     """A worker dies amid its work: a new pool takes over, and keys that were written are taken up as they are."""
     pool = Watched(process_pool)
     wanted = jobs(tmp_path, 300)
-    async with KeyWorkers(2, KeyType.EC_P256, pool) as workers, anyio.create_task_group() as group:
+    async with Workers(2, CHEAP, pool) as workers, anyio.create_task_group() as group:
         results: dict[str, KeyReceipt | ThingmillError] = {}
 
         async def ask() -> None:
             results.update(await receipts(workers, wanted))
 
         group.start_soon(ask)
-        await workers.receipt(KeyJob(tmp_path / "first", "first", "first", KeyType.EC_P256))
+        await workers.do(KeyJob(tmp_path / "first", "first", "first", KeyType.EC_P256).make)
         first = pool.pools[0]
         assert isinstance(first, ProcessPoolExecutor)
         os.kill(next(iter(first._processes)), signal.SIGKILL)
@@ -194,9 +208,9 @@ async def test_a_killed_worker_is_replaced_and_no_receipt_is_lost(tmp_path: Path
 async def test_workers_that_die_again_and_again_are_given_up(tmp_path: Path) -> None:
     """When no pool ever finishes a task, whoever waits is told so instead of waiting for ever."""
     pool = Watched(lambda _: ProcessPoolExecutor(1, initializer=os._exit, initargs=(1,), mp_context=forkserver()))
-    async with KeyWorkers(1, KeyType.EC_P256, pool) as workers:
+    async with Workers(1, CHEAP, pool) as workers:
         with pytest.raises(ThingmillError, match="die again and again"):
-            await workers.receipt(jobs(tmp_path, 1)[0])
+            await workers.do(jobs(tmp_path, 1)[0].make)
     assert len(pool.pools) <= 5
 
 
@@ -211,7 +225,7 @@ async def test_a_job_that_fails_takes_none_of_its_batch_along(tmp_path: Path) ->
     wanted[7].folder.chmod(0o755)
     wanted[9].folder.mkdir(mode=0o700)
     (wanted[9].folder / "thing-9.key").write_text("no key", encoding="ascii")
-    async with KeyWorkers(1, KeyType.EC_P256, ThreadPoolExecutor) as workers:
+    async with Workers(1, CHEAP, ThreadPoolExecutor) as workers:
         results = await receipts(workers, wanted)
     failed = {name: result for name, result in results.items() if isinstance(result, ThingmillError)}
     assert set(failed) == {"thing-7", "thing-9"}
@@ -225,9 +239,9 @@ async def test_a_bug_in_a_worker_reaches_whoever_waits(tmp_path: Path) -> None:
     """An error that nobody foresaw is raised where the key was asked for, and nobody hangs."""
     [job] = jobs(tmp_path, 1)
     broken = KeyJob(job.folder, job.thing_name, "", job.key_type)  # a common name that no X.509 name can hold
-    async with KeyWorkers(1, KeyType.EC_P256, ThreadPoolExecutor) as workers:
+    async with Workers(1, CHEAP, ThreadPoolExecutor) as workers:
         with pytest.raises(ValueError, match="length"):
-            await workers.receipt(broken)
+            await workers.do(broken.make)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -21,7 +21,7 @@ from pipeline.aws import client
 from pipeline.device import State
 from pipeline.errors import DiskError
 from pipeline.ledger import Ledger
-from pipeline.workers import KeyWorkers
+from pipeline.workers import Workers
 from tests.core.mill import Mill
 from tests.support.awsiot import AwsIotDouble, Fail
 from tests.torture.checker import judge, one_each
@@ -49,7 +49,7 @@ class Disk:
         monkeypatch.setattr(files, "os", _Module(os, stand_in | {"fdopen": self._fdopen}))
         for name in ("mkdir", "rename", "replace"):
             monkeypatch.setattr(Path, name, self._guard(getattr(Path, name)))
-        monkeypatch.setattr(run, "KeyWorkers", partial(KeyWorkers, executor=ThreadPoolExecutor))
+        monkeypatch.setattr(run, "Workers", partial(Workers, executor=ThreadPoolExecutor))
         # Reading the service models is most of what a short run costs; one session serves them all.
         session = AioSession()
         monkeypatch.setattr(client, "AioSession", lambda profile: session)  # noqa: ARG005  the usual chain
