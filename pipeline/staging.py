@@ -80,8 +80,11 @@ def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoin
     if not staged.is_dir():
         raise keys.lost(6, name)
     see_key(folder, device, 6)
-    if final.parent != folder.devices:
-        files.private_folder(final.parent)
-    files.sweep_temporaries(staged)
-    files.fill(staged, contents)
-    files.publish_folder(staged, final)
+    try:
+        if final.parent != folder.devices:
+            files.private_folder(final.parent)
+        files.sweep_temporaries(staged)
+        files.fill(staged, contents)
+        files.publish_folder(staged, final)
+    except FileNotFoundError:
+        raise keys.lost(6, name) from None

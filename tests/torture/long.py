@@ -76,7 +76,7 @@ def play(seed: int, number: int) -> Trial:
             try:
                 for _ in range(dice.randint(2, _MOST_ATTEMPTS)):
                     ended = _strike(scene, weapon, dice)
-                    trial.workers += ended.code in {0, 1} and bool(made) and weapon.startswith(("key.", "file."))
+                    trial.workers += ended.code in {0, 1} and weapon.startswith(("key.", "file.", "bundle."))
                     if ended.code == 0:
                         break
                 scene.aws.run(lambda double: setattr(double, "faults", Faults()))
