@@ -34,10 +34,12 @@ __all__ = [
     "private_folder",
     "publish_folder",
     "read_file",
+    "read_lines",
     "remove",
     "replace_whole",
     "replace_whole_from",
     "sweep_temporaries",
+    "sync",
     "sync_folder",
     "sync_move",
 ]
@@ -193,6 +195,21 @@ def read_file(path: Path, limit: int = 1 << 20) -> bytes:
     return data
 
 
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file of ours, however long it is, not following a symbolic link at its name.
+
+    Raises:
+        FileNotFoundError: There is none.
+        DiskError: It is no regular file, or cannot be read.
+    """
+    with named(path, "read"):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
+            yield from file
+
+
 def remove(path: Path) -> None:
     """Remove a file, durably; one that is not there is no failure.
 
@@ -211,7 +228,7 @@ def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable: fsync of a file alone does not keep its name (fsync(2))."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _sync(handle)
+        sync(handle)
     finally:
         os.close(handle)
 
@@ -236,7 +253,7 @@ def _write_temporary(path: Path, chunks: Iterable[bytes], mode: int) -> Path:
             file.writelines(chunks)
             file.flush()
             failpoints.hit("file.written")
-            _sync(handle)
+            sync(handle)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -244,8 +261,11 @@ def _write_temporary(path: Path, chunks: Iterable[bytes], mode: int) -> Path:
     return temporary
 
 
-def _sync(handle: int) -> None:
-    """Have what was written on the medium, not only in the drive's cache: macOS asks for that by another name."""
+def sync(handle: int) -> None:
+    """Have what was written through an open file on the medium, not only in the drive's cache.
+
+    macOS asks for that by another name.
+    """
     if sys.platform == "darwin":
         fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
     else:

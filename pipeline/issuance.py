@@ -62,6 +62,7 @@ class _Work:
     state: State
     spki_sha256: str
     certificate: Certificate | None
+    creating: bool
     csr: str | None = None
     unanswered: int = 0
 
@@ -92,7 +93,8 @@ class Issuance:
             CallError: AWS refused for the run as a whole.
             DiskError: The disk refused.
         """
-        work = _Work(entry.seq, entry.device, entry.state, entry.spki_sha256 or "", entry.certificate)
+        spki, created = entry.spki_sha256 or "", entry.thing_created
+        work = _Work(entry.seq, entry.device, entry.state, spki, entry.certificate, created)
         if work.state is State.LISTED:
             await self._step_1_thing(work)
         if work.state is State.PLANNED:
@@ -111,9 +113,14 @@ class Issuance:
             await self._step_8_authority(work)
 
     async def _step_1_thing(self, work: _Work) -> None:
+        async def intend(made: bool) -> None:
+            await self.ledger.creating(work.seq, created=made)
+
         with _failing_at(1):
-            created = await ensure_thing(self.registry, work.device, self.settings.existing)
-        await self.ledger.planned(work.seq, created=created)
+            found = await ensure_thing(
+                self.registry, work.device, self.settings.existing, intend, intended=work.creating
+            )
+        await self.ledger.planned(work.seq, created=found.created, old_certificates=found.old_certificates)
         self._reached(work, State.PLANNED)
 
     async def _step_2_key(self, work: _Work) -> None:
@@ -155,7 +162,9 @@ class Issuance:
 
         # Step 4: one attempt.
         try:
-            issued = await self.registry.create_certificate_from_csr(csr, active=not self.settings.inactive)
+            issued = await self.registry.create_certificate_from_csr(
+                csr, thing=work.device.thing_name, active=not self.settings.inactive
+            )
         except CallError as error:
             await self._step_4_failed(work, error)
             return
@@ -217,10 +226,8 @@ class Issuance:
         self._reached(work, State.ISSUED)
 
     async def _step_6_bundle(self, work: _Work) -> None:
-        await self.writers.do(
-            partial(staging.publish, self.folder, work.device, _certificate(work), self.endpoint)
-        )
-        await self.ledger.bundled(work.seq)
+        publish = partial(staging.publish, self.folder, work.device, _certificate(work), self.endpoint)
+        await self.ledger.bundled(work.seq, await self.writers.do(publish))
         self._reached(work, State.BUNDLED)
 
     async def _step_7_links(self, work: _Work) -> None:

@@ -34,6 +34,11 @@ class RunFolder:
         return self.root / "ledger.db"
 
     @property
+    def audit(self) -> Path:
+        """The trail of the calls that changed something."""
+        return self.root / "audit.jsonl"
+
+    @property
     def lock(self) -> Path:
         """The file that the run's one owner holds locked."""
         return self.root / ".lock"

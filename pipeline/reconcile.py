@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pipeline import failpoints
+from pipeline.audit import ADOPTED
 from pipeline.aws.client import READ_SECONDS
 from pipeline.aws.failures import CallError, Failure
 from pipeline.device import State
@@ -259,6 +260,8 @@ class Reconciler:
             if not dry_run:
                 await self.removal.delete(issued.certificate_id)
         if adopted is not None:
+            if not dry_run:
+                self._registry.record(ADOPTED, certificate=adopted.certificate_id, common_name=common_name)
             failpoints.hit("reconcile.adopt")
         elif failure is not None:
             if not dry_run:

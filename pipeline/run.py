@@ -24,20 +24,22 @@ from pipeline.aws.registry import ISSUE
 from pipeline.aws.session import open_registry
 from pipeline.breaker import Breaker
 from pipeline.device import State
-from pipeline.errors import DeviceError, DiskError, InterruptedRunError, ThingmillError
+from pipeline.errors import DeviceError, DiskError, InterruptedRunError, RunFolderError, ThingmillError
 from pipeline.issuance import Issuance
 from pipeline.layout import RunFolder
-from pipeline.ledger import Entry, Ledger
-from pipeline.lock import RunLock
+from pipeline.ownership import own
 from pipeline.reconcile import SETTLING_SECONDS, Reconciler
 from pipeline.signals import draining
 from pipeline.stop import Stop, StoppedError
+from pipeline.text import printable
 from pipeline.things import SkippedError
 from pipeline.workers import CHEAP, COSTLY, Workers
 
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+    from pipeline.aws.registry import Registry
+    from pipeline.ledger import Entry, Ledger
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.meter import Meter
@@ -100,7 +102,7 @@ class Run:
             registry, caller = await open_registry(stack, settings.access, self.embedded, self.stop, LANES)
             try:
                 account = await preflight.check(registry, settings, self.roster, self.embedded)
-                ledger = await self._open(stack, folder, account, registry.region)
+                ledger = await self._open(stack, folder, registry, account)
                 await preflight.make_missing(registry, settings, account)
             except StoppedError:
                 raise InterruptedRunError("the run was stopped before the first device") from None
@@ -163,16 +165,18 @@ class Run:
         self.stop.request()
 
     async def _open(
-        self, stack: AsyncExitStack, folder: RunFolder, account: preflight.Account, region: str
+        self, stack: AsyncExitStack, folder: RunFolder, registry: Registry, account: preflight.Account
     ) -> Ledger:
         """Make or reopen the run folder, and enter the manifest's devices."""
         settings = self.settings
         await anyio.to_thread.run_sync(_prepare, folder)
-        stack.enter_context(RunLock(folder.lock))
+        ledger = await own(stack, folder, registry, account.identity, binding(settings))
         files.sweep_temporaries(folder.root)
-        ledger = await stack.enter_async_context(Ledger(folder.ledger))
-        ledger.aws_clock = account.identity.clock
-        await ledger.bind({"account": account.identity.account, "Region": region} | binding(settings))
+        if ledger.read.outcomes()["revoked"]:
+            raise RunFolderError(
+                f"the run in {printable(str(folder.root))} was revoked",
+                advice="choose another folder with --name to provision these devices anew",
+            )
         await ledger.enrol(self.roster.path, partial=settings.resumes_failed)
         await ledger.retry_failed()
         self.meter.begin(ledger.read.counts(), ledger.read.outcomes()["skipped"])
@@ -180,7 +184,7 @@ class Run:
 
     async def _drive(self, ledger: Ledger, issuance: Issuance, rate: Budget | None) -> None:
         async with anyio.create_task_group() as group:
-            sending, receiving = anyio.create_memory_object_stream[Entry](max_buffer_size=LANES)
+            sending, receiving = anyio.create_memory_object_stream["Entry"](max_buffer_size=LANES)
             async with receiving:
                 for _ in range(min(LANES, max(self.meter.total, 1))):
                     group.start_soon(self._lane, receiving.clone(), ledger, issuance, rate)

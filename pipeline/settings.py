@@ -30,6 +30,7 @@ class Existing(enum.StrEnum):
     FAIL = "fail"
     SKIP = "skip"
     ADD = "add"
+    ROTATE = "rotate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from pipeline import files, keys
@@ -9,6 +10,8 @@ from pipeline.bundles import pem
 from pipeline.errors import DeviceError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.bundles.pem import Endpoint
     from pipeline.device import Certificate, Device
     from pipeline.layout import RunFolder
@@ -48,7 +51,7 @@ def see_key(folder: RunFolder, device: Device, step: int) -> None:
         raise keys.lost(step, device.thing_name)
 
 
-def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoint: Endpoint) -> None:
+def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoint: Endpoint) -> dict[str, str]:
     """Write the public files beside key and CSR, and give the folder its place among the bundles, durably.
 
     It may be done again after it was done, or was cut short.
@@ -59,6 +62,9 @@ def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoin
         certificate: The device's own.
         endpoint: Where it connects.
 
+    Returns:
+        The hex SHA-256 of each public file by name, the CSR among them.
+
     Raises:
         DeviceError: The key is gone, or something that is not of this run has the bundle's place.
         DiskError: The disk refused.
@@ -66,11 +72,12 @@ def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoin
     name = device.thing_name
     staged, final = folder.staged(name), folder.bundle(name)
     contents = pem.contents(device, certificate, endpoint)
+    checksums = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
     if final.exists():
         # A run may have been killed between the rename and the ledger's next state: the bundle is whole then.
         if not staged.exists() and files.read_file(final / f"{name}.pem") == contents[f"{name}.pem"]:
             files.sync_move(staged, final)
-            return
+            return checksums | _checksum(final / f"{name}.csr")
         raise DeviceError(
             6,
             "BundleTaken",
@@ -85,6 +92,12 @@ def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoin
             files.private_folder(final.parent)
         files.sweep_temporaries(staged)
         files.fill(staged, contents)
+        checksums |= _checksum(staged / f"{name}.csr")
         files.publish_folder(staged, final)
     except FileNotFoundError:
         raise keys.lost(6, name) from None
+    return checksums
+
+
+def _checksum(path: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(files.read_file(path)).hexdigest()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.aws.failures import CallError, Failure
@@ -10,10 +11,12 @@ from pipeline.settings import Existing
 from pipeline.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pipeline.aws.registry import Registry, Thing
     from pipeline.device import Device
 
-__all__ = ["SkippedError", "ensure_thing"]
+__all__ = ["Found", "SkippedError", "ensure_thing"]
 
 
 class SkippedError(Exception):
@@ -24,8 +27,28 @@ class SkippedError(Exception):
         self.reason = reason
 
 
-async def ensure_thing(registry: Registry, device: Device, existing: Existing) -> bool:
-    """Have the thing in the registry, and return whether this call made it.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What step 1 found.
+
+    Attributes:
+        created: Whether this run made the thing.
+        old_certificates: The ARNs of the certificates that it had before this run, where they will be retired.
+    """
+
+    created: bool
+    old_certificates: tuple[str, ...] = ()
+
+
+async def ensure_thing(
+    registry: Registry,
+    device: Device,
+    existing: Existing,
+    intend: Callable[[bool], Awaitable[None]],
+    *,
+    intended: bool = False,
+) -> Found:
+    """Have the thing in the registry, and return what it was like.
 
     A thing that is there is never changed, but for its billing group: other software may rely on what it says.
 
@@ -33,6 +56,9 @@ async def ensure_thing(registry: Registry, device: Device, existing: Existing) -
         registry: AWS IoT.
         device: The device whose thing it is.
         existing: What to do when a certificate is attached to the thing already.
+        intend: Makes durable that the thing is about to be made (True), or that it was not (False). Whoever takes
+            the run back deletes only what the run made, also when it was killed just after it did.
+        intended: Whether an earlier process was about to make it: it is then ours if it is there.
 
     Raises:
         DeviceError: The thing is there and is not as the manifest has it, or has a certificate already.
@@ -41,27 +67,33 @@ async def ensure_thing(registry: Registry, device: Device, existing: Existing) -
     """
     thing = await registry.describe_thing(device.thing_name)
     if thing is None:
+        await intend(True)
         try:
             await registry.create_thing(device)
         except CallError as error:
-            if error.failure is Failure.REFUSED and error.code == "ResourceAlreadyExistsException":
-                raise _differs(device, "it was made by somebody else a moment ago") from error
+            if error.failure is Failure.REFUSED:
+                await intend(False)
+                if error.code == "ResourceAlreadyExistsException":
+                    raise _differs(device, "it was made by somebody else a moment ago") from error
             raise
-        return True
+        return Found(created=True)
     _compare(device, thing)
-    if existing is not Existing.ADD and await registry.list_thing_principals(device.thing_name):
+    principals = [] if existing is Existing.ADD else await registry.list_thing_principals(device.thing_name)
+    if principals and existing is not Existing.ROTATE:
         reason = DeviceError(
             1,
             "ThingHasCertificate",
             f"the thing {device.thing_name} has a certificate attached already",
-            advice="leave such things alone with --existing skip, or give them another one with --existing add",
+            advice="leave such things alone with --existing skip, give them another one beside it with "
+            "--existing add, or one in its place with --existing rotate and thingmill retire",
         )
         if existing is Existing.SKIP:
             raise SkippedError(reason)
         raise reason
     if device.billing_group and device.billing_group != thing.billing_group:
         await registry.add_thing_to_billing_group(device.thing_name, device.billing_group)
-    return False
+    # A principal need not be a certificate (a Cognito identity is one too): only those are ever retired.
+    return Found(intended, tuple(principal for principal in principals if ":cert/" in principal))
 
 
 def _compare(device: Device, thing: Thing) -> None:

@@ -8,7 +8,7 @@ certificate": ``issuance`` makes its attempts one by one, with ``permit`` and ``
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.aws.quotas import Grant
 
-__all__ = ["MOST_RETRIES", "Caller"]
+__all__ = ["MOST_RETRIES", "Caller", "Recorder"]
 
 T = TypeVar("T")
 
@@ -32,6 +32,24 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 20.0
 
 
+_HARMLESS = ("Describe", "Get", "List")
+"""How the names of operations begin that change nothing."""
+
+
+class Recorder(Protocol):
+    """Is told of each attempt that may have changed something."""
+
+    def __call__(self, api: str, about: Mapping[str, str], result: str, request_id: str) -> None:
+        """Note an attempt.
+
+        Args:
+            api: The operation.
+            about: What it was about: thing, certificate, policy, group, by name.
+            result: ``ok``, or the error's code.
+            request_id: What AWS calls the request, or "" where no answer came.
+        """
+
+
 class Caller:
     """Makes calls for a run.
 
@@ -39,6 +57,9 @@ class Caller:
         grants: What may be used, by API operation.
         stop: Ends waits when the run is asked to stop. A call that is under way is always finished.
         jitter: A source of numbers from 0 to 1 (given by tests that play a run again).
+
+    Attributes:
+        recorder: Is told of each attempt that may have changed something, or None.
     """
 
     def __init__(
@@ -46,21 +67,23 @@ class Caller:
     ) -> None:
         self.grants = dict(grants)
         self.budgets = {api: Budget(grant.rate) for api, grant in grants.items()}
+        self.recorder: Recorder | None = None
         self._stop = stop
         self._jitter = jitter
 
     def patient(self) -> Caller:
         """Return a caller on the same budgets whose waits are not ended by a request to stop."""
         other = Caller({}, Stop(), self._jitter)
-        other.grants, other.budgets = self.grants, self.budgets
+        other.grants, other.budgets, other.recorder = self.grants, self.budgets, self.recorder
         return other
 
-    async def call(self, api: str, send: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, api: str, send: Callable[[], Awaitable[T]], **about: str) -> T:
         """Make an idempotent call, as often as it takes, and return its answer.
 
         Args:
             api: The operation, whose budget pays for each attempt.
             send: Makes one attempt.
+            about: What the call is about, for the recorder.
 
         Raises:
             CallError: It failed for good.
@@ -70,7 +93,7 @@ class Caller:
         while True:
             await self.permit(api)
             try:
-                return await self.attempt(api, send)
+                return await self.attempt(api, send, **about)
             except CallError as error:
                 if error.failure is Failure.THROTTLED:
                     throttled += 1
@@ -95,7 +118,7 @@ class Caller:
             with self._stop.interruptible():
                 await budget.acquire()
 
-    async def attempt(self, api: str, send: Callable[[], Awaitable[T]]) -> T:
+    async def attempt(self, api: str, send: Callable[[], Awaitable[T]], **about: str) -> T:
         """Make one attempt that ``permit`` allowed. It is finished even when the run is asked to stop meanwhile.
 
         Raises:
@@ -111,7 +134,9 @@ class Caller:
                 failure = sort(api, error)
                 if failure.failure is Failure.THROTTLED:
                     self.budgets[api].throttled()
+                self._record(api, about, failure.code, getattr(error, "response", None))
                 raise failure from error
+            self._record(api, about, "ok", answer)
         failpoints.hit(f"{point}.after")
         return answer
 
@@ -124,3 +149,11 @@ class Caller:
         longest = min(FIRST_PAUSE_SECONDS * 2 ** min(retry, 10), LONGEST_PAUSE_SECONDS)
         with self._stop.interruptible():
             await anyio.sleep(longest * self._jitter())
+
+    def _record(self, api: str, about: dict[str, str], result: str, answer: Any) -> None:  # noqa: ANN401  any answer
+        if self.recorder is None or api.startswith(_HARMLESS):
+            return
+        answer = answer if isinstance(answer, dict) else {}
+        if "certificateId" in answer:
+            about["certificate"] = str(answer["certificateId"])
+        self.recorder(api, about, result, str(answer.get("ResponseMetadata", {}).get("RequestId", "")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import typer
@@ -24,31 +23,20 @@ def reconcile(
 
     A run does this by itself when it is resumed; here it is done alone.
     """
-    from pipeline.aws.session import open_registry
-    from pipeline.layout import RunFolder
-    from pipeline.ledger import Ledger
-    from pipeline.local import embedded
-    from pipeline.lock import RunLock
+    from pipeline.cli.owning import owned_run
     from pipeline.meter import Meter
     from pipeline.reconcile import Finding, Reconciler
     from pipeline.settings import Access
     from pipeline.stop import Stop
 
-    folder = RunFolder(find_run(run, output))
+    root = find_run(run, output)
     findings: list[Finding] = []
 
     async def work() -> None:
         stop = Stop()
-        async with AsyncExitStack() as stack:
-            aws = await stack.enter_async_context(embedded(folder.root.parent / ".local")) if local else None
-            stack.enter_context(RunLock(folder.lock))
-            ledger = await stack.enter_async_context(Ledger(folder.ledger))
-            access = Access(profile, region or ledger.read.meta().get("Region"), endpoint_url)
-            registry, _ = await open_registry(stack, access, aws, stop, connections=10)
-            identity = await registry.get_caller_identity()
-            ledger.aws_clock = identity.clock
-            await ledger.bind({"account": identity.account, "Region": registry.region})
-            reconciler = Reconciler(registry, ledger, Meter(), stop, settling_seconds())
+        access = Access(profile, region, endpoint_url)
+        async with owned_run(root, access, stop, local=local) as owned:
+            reconciler = Reconciler(owned.registry, owned.ledger, Meter(), stop, settling_seconds())
             await reconciler.settle_all(findings.append, dry_run=dry_run)
 
     run_async(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
@@ -18,7 +19,7 @@ from pipeline.text import printable
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pipeline.device import Certificate, Issued
@@ -32,13 +33,18 @@ class Ledger:
 
     Every ``async`` method returns when its change is durable.
 
+    Args:
+        path: The file.
+        before_commit: Makes durable what the ledger's next commit rests on (``AuditTrail.flush``).
+
     Attributes:
         read: Reads what is durable.
         aws_clock: AWS's time when this machine's monotonic clock was at 0 (``Identity.clock``, set by the run).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, before_commit: Callable[[], None] = lambda: None) -> None:
         self._path = path
+        self._before_commit = before_commit
         self.aws_clock = time.time() - time.monotonic()
 
     async def __aenter__(self) -> Self:
@@ -47,7 +53,7 @@ class Ledger:
             reading = schema.connect(self._path)
             reading.execute("PRAGMA query_only = ON")
         self.read = Reader(reading)
-        self._writer = Writer(self._connection, self._path)
+        self._writer = Writer(self._connection, self._path, self._before_commit)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -102,9 +108,14 @@ class Ledger:
             lambda connection: connection.execute(f"UPDATE devices SET {clear} WHERE outcome = 'failed'")  # noqa: S608  ours
         )
 
-    async def planned(self, seq: int, *, created: bool) -> None:
-        """Step 1 is durable: the thing exists."""
-        await self._move(seq, State.LISTED, State.PLANNED, thing_created=int(created))
+    async def creating(self, seq: int, *, created: bool = True) -> None:
+        """The intent to make the thing is durable, or (``created=False``) it is certain that it was not made."""
+        await self._move(seq, State.LISTED, State.LISTED, thing_created=int(created))
+
+    async def planned(self, seq: int, *, created: bool, old_certificates: Sequence[str] = ()) -> None:
+        """Step 1 is durable: the thing exists; ``old_certificates`` are the ARNs that it had before."""
+        old = json.dumps(list(old_certificates)) if old_certificates else None
+        await self._move(seq, State.LISTED, State.PLANNED, thing_created=int(created), old_certificates=old)
 
     async def keyed(self, seq: int, spki_sha256: str) -> None:
         """Step 2 is durable: key and CSR are on disk."""
@@ -131,9 +142,15 @@ class Ledger:
             not_after=certificate.not_after,
         )
 
-    async def bundled(self, seq: int) -> None:
-        """Step 6 is durable: the bundle is on disk, and holds the certificate from now on."""
-        await self._move(seq, State.ISSUED, State.BUNDLED, certificate_pem=None)
+    async def bundled(self, seq: int, checksums: Mapping[str, str]) -> None:
+        """Step 6 is durable: the bundle is on disk, and holds the certificate from now on.
+
+        Args:
+            seq: The device.
+            checksums: The hex SHA-256 of each public file of the bundle, by its name.
+        """
+        files = json.dumps(checksums, separators=(",", ":"))
+        await self._move(seq, State.ISSUED, State.BUNDLED, certificate_pem=None, files=files)
 
     async def linked(self, seq: int) -> None:
         """Step 7 is durable."""
@@ -159,6 +176,14 @@ class Ledger:
         await self._write_row(
             seq, outcome="skipped", failed_step=reason.step, error_code=reason.code, error_message=reason.message
         )
+
+    async def revoked(self, seq: int) -> None:
+        """What the run did for a device was taken back."""
+        await self._write_row(seq, outcome="revoked")
+
+    async def retired(self, seq: int) -> None:
+        """The certificates that a device's thing had before this run were taken away."""
+        await self._write_row(seq, retired_at=_now())
 
     async def rejected(self, seq: int, issued: Issued, error: DeviceError) -> None:
         """A certificate failed inspection: keep it as evidence until it is known to be removed."""

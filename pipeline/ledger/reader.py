@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,10 +13,10 @@ from pipeline.ledger import enrolment, schema
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Entry", "Reader", "Rejection", "finished_ledger"]
+__all__ = ["Entry", "Reader", "Rejection", "finished_ledger", "live_ledger"]
 
 _PAGE = 256
 
@@ -28,11 +29,14 @@ class Entry:
         seq: The device's number in this ledger.
         device: Its description.
         state: What is durable.
-        thing_created: Whether this run made the thing.
+        thing_created: Whether this run made the thing, or (at LISTED) was about to.
         spki_sha256: Its public key's hash, from KEYED on.
         requested_at: When its certificate was asked for, seconds of the epoch, from REQUESTED on.
         certificate: Its certificate from ISSUED on; its ``pem`` is empty once the bundle holds it.
-        outcome: ``failed``, ``skipped``, or None while it is under way or done.
+        files: The hex SHA-256 of each public file of its bundle by name, from BUNDLED on.
+        old_certificates: The ARNs of the certificates that its thing had before this run (``--existing rotate``).
+        retired: Whether those were taken away.
+        outcome: ``failed``, ``skipped``, ``revoked``, or None while it is under way or done.
         error: What made it fail.
     """
 
@@ -43,6 +47,9 @@ class Entry:
     spki_sha256: str | None
     requested_at: float | None
     certificate: Certificate | None
+    files: Mapping[str, str]
+    old_certificates: tuple[str, ...]
+    retired: bool
     outcome: str | None
     error: DeviceError | None
 
@@ -96,10 +103,10 @@ class Reader:
         return counts
 
     def outcomes(self) -> dict[str, int]:
-        """Return how many devices have failed and how many were skipped."""
+        """Return how many devices have failed, were skipped, and were revoked."""
         question = "SELECT outcome, count(*) AS n FROM devices WHERE outcome IS NOT NULL GROUP BY outcome"
         found = {row["outcome"]: row["n"] for row in self._connection.execute(question)}
-        return {"failed": found.get("failed", 0), "skipped": found.get("skipped", 0)}
+        return {outcome: found.get(outcome, 0) for outcome in ("failed", "skipped", "revoked")}
 
     def is_finished(self, roster: Path) -> bool:
         """Return whether every device of a manifest is done or skipped, and nothing else is in the ledger."""
@@ -142,6 +149,19 @@ def finished_ledger(path: Path) -> Reader | None:
         return None if connection is None else Reader(connection)
 
 
+def live_ledger(path: Path) -> Reader:
+    """Return a reader of a ledger that another process may have open (``connect_live``).
+
+    Raises:
+        DiskError: It cannot be read.
+        RunFolderError: It is no ledger that this thingmill can read.
+    """
+    with schema.readable(path):
+        reader = Reader(schema.connect_live(path))
+        reader.meta()  # SQLite reads a file only when it is asked something
+    return reader
+
+
 def _entry(row: sqlite3.Row) -> Entry:
     certificate = None
     if row["certificate_id"] is not None:
@@ -161,6 +181,9 @@ def _entry(row: sqlite3.Row) -> Entry:
         spki_sha256=row["spki_sha256"],
         requested_at=row["requested_at"],
         certificate=certificate,
+        files=json.loads(row["files"] or "{}"),
+        old_certificates=tuple(json.loads(row["old_certificates"] or "[]")),
+        retired=row["retired_at"] is not None,
         outcome=row["outcome"],
         error=error,
     )

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["FORMAT", "connect", "connect_finished", "readable"]
+__all__ = ["FORMAT", "connect", "connect_finished", "connect_live", "readable"]
 
-FORMAT = 1
+FORMAT = 2
 """The number of this layout, kept as SQLite's ``user_version``."""
 
 _TABLES = """
@@ -40,7 +40,10 @@ CREATE TABLE IF NOT EXISTS devices (
     certificate_arn TEXT,
     certificate_pem TEXT,
     not_after TEXT,
-    outcome TEXT CHECK (outcome IN ('failed', 'skipped')),
+    files TEXT,
+    old_certificates TEXT,
+    retired_at TEXT,
+    outcome TEXT CHECK (outcome IN ('failed', 'skipped', 'revoked')),
     failed_step INTEGER,
     error_code TEXT,
     error_message TEXT,
@@ -103,6 +106,21 @@ def connect_finished(path: Path) -> sqlite3.Connection | None:
         f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
     )
     connection.row_factory = sqlite3.Row
+    return connection
+
+
+def connect_live(path: Path) -> sqlite3.Connection:
+    """Open a ledger to read it, whether another process writes to it now, was killed over it, or closed it.
+
+    Raises:
+        sqlite3.Error: There is none, or it is no ledger of this format.
+    """
+    finished = connect_finished(path)
+    if finished is not None:
+        return finished
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA query_only = ON")
     return connection
 
 

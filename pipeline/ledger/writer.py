@@ -38,11 +38,20 @@ class _Change:
 
 
 class Writer:
-    """Applies changes in the order they came and tells each caller when its own is on disk."""
+    """Applies changes in the order they came and tells each caller when its own is on disk.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    Args:
+        connection: The ledger, which nobody else writes to.
+        path: Its file, for messages.
+        before: Called before each commit; a ``DiskError`` of its undoes the commit.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, before: Callable[[], None] = lambda: None
+    ) -> None:
         self._connection = connection
         self._path = path
+        self._before = before
         self._loop = asyncio.get_running_loop()
         self._changes: queue.SimpleQueue[_Change | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="ledger")
@@ -93,10 +102,11 @@ class Writer:
                     raise
                 except Exception as error:  # noqa: BLE001  one caller's mistake must not undo the others' changes
                     change.error = error
+            self._before()
             failpoints.hit("ledger.commit")
             connection.execute("COMMIT")
             failpoints.hit("ledger.committed")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, DiskError) as error:
             with contextlib.suppress(sqlite3.Error):  # this thread must live to tell whoever waits
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")

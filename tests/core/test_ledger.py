@@ -38,7 +38,7 @@ STEPS: dict[State, Callable[[Ledger, int], Awaitable[None]]] = {
     State.KEYED: lambda ledger, seq: ledger.keyed(seq, SPKI),
     State.REQUESTED: lambda ledger, seq: ledger.requested(seq),
     State.ISSUED: lambda ledger, seq: ledger.issued(seq, CERTIFICATE),
-    State.BUNDLED: lambda ledger, seq: ledger.bundled(seq),
+    State.BUNDLED: lambda ledger, seq: ledger.bundled(seq, {"one.pem": "00"}),
     State.LINKED: lambda ledger, seq: ledger.linked(seq),
     State.DONE: lambda ledger, seq: ledger.done(seq),
 }

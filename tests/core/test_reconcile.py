@@ -40,6 +40,11 @@ class OddRegistry:
         self.things: dict[str, list[str]] = {}
         self.policies: dict[str, list[str]] = {}
         self.deleted: list[str] = []
+        self.recorded: list[tuple[str, str]] = []
+
+    def record(self, what: str, *, certificate: str, common_name: str) -> None:
+        assert common_name
+        self.recorded.append((what, certificate))
 
     def patient(self) -> OddRegistry:
         return self

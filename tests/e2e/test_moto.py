@@ -70,7 +70,7 @@ async def make_device_calls(registry: Registry) -> None:
     assert (thing.thing_type, thing.attributes) == ("Pump", {"serial": "SN1"})
 
     await registry.permit_certificate()
-    issued = await registry.create_certificate_from_csr(make_csr("one").pem, active=True)
+    issued = await registry.create_certificate_from_csr(make_csr("one").pem, thing="one", active=True)
     arn = issued.certificate_arn
     assert await registry.list_thing_principals("one") == []
     await registry.attach_thing_principal("one", arn)
@@ -81,7 +81,7 @@ async def make_device_calls(registry: Registry) -> None:
 
 
 async def make_certificate_calls(registry: Registry) -> None:
-    spare = await registry.create_certificate_from_csr(make_csr("two").pem, active=False)
+    spare = await registry.create_certificate_from_csr(make_csr("two").pem, thing="two", active=False)
     identity = spare.certificate_id
     described = await registry.describe_certificate(identity)
     assert described is not None
@@ -91,6 +91,15 @@ async def make_certificate_calls(registry: Registry) -> None:
     assert marker is None
     assert await registry.list_principal_things(spare.certificate_arn) == []
     assert await registry.list_attached_policies(spare.certificate_arn) == []
+    assert await registry.list_thing_groups_for_thing("one") == ["Pump"]
+    one = (await registry.list_thing_principals("one"))[0]
+    await registry.detach_policy("device", one)
+    await registry.detach_thing_principal("one", one)
+    await registry.delete_thing("one")
+    assert await registry.describe_thing("one") is None
+    await registry.delete_policy("device")
+    await registry.delete_thing_group("Pump")
+    await registry.delete_billing_group("Pump")
     await registry.deactivate_certificate(identity)
     await registry.delete_certificate(identity)
     assert await registry.describe_certificate(identity) is None

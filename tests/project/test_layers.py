@@ -16,11 +16,12 @@ LAYERS = (
     # What everything may use, and what uses nothing.
     "errors text device settings stop failpoints layout hardening",
     "files breaker signals",
-    "keys lock",
+    "appender",
+    "keys lock audit",
     "inspection",
     # Each knows the layers above it in this list, and none of its neighbours.
     "manifest aws bundles ledger meter local mqtt",
-    "things preflight workers staging",
+    "things preflight workers staging ownership withdrawal",
     "removal limits",
     "reconcile",
     "issuance",
@@ -48,6 +49,7 @@ HEAVY = {
 
 MAY_OPEN_FILES = {
     "pipeline.files",
+    "pipeline.appender",
     "pipeline.lock",  # the run's lock, which holds a process id for people
     "pipeline.ledger.schema",  # SQLite writes its own file
     "pipeline.manifest.roster",  # a scratch database, gone when the command ends

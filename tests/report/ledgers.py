@@ -86,7 +86,7 @@ def _steps(ledger: Ledger, seq: int, name: str, until: State) -> Iterator[Corout
         State.ISSUED: lambda: ledger.issued(
             seq, Certificate(digest, ARN + digest, "-----BEGIN CERTIFICATE-----\n", "2049-12-31T23:59:59Z")
         ),
-        State.BUNDLED: lambda: ledger.bundled(seq),
+        State.BUNDLED: lambda: ledger.bundled(seq, {}),
         State.LINKED: lambda: ledger.linked(seq),
         State.DONE: lambda: ledger.done(seq),
     }
