@@ -1,9 +1,9 @@
 """``audit.jsonl``: each call that may have changed something, who made it, and what came of it.
 
 Lines are appended and fsynced in groups, always before the ledger's next commit, so the ledger never says more
-than the trail: what a device's state rests on is on disk in both. A call that was cut short by a kill may be missing
-here; where it matters (a certificate may have been issued) the ledger knows, and what is found later is recorded as
-``Adopted``. Nothing in a line is secret: no CSR, no key, no certificate's text.
+than the trail: what a device's state rests on is on disk in both. A call that was cut short by a kill may be
+missing here; where it matters (a certificate may have been issued) the ledger knows, and what is found later is
+recorded as ``Adopted``. Nothing in a line is secret: no CSR, no key, no certificate's text.
 """
 
 from __future__ import annotations
