@@ -11,13 +11,15 @@ import json
 import shlex
 import shutil
 import subprocess
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import children, product
 from benchmarks.children import PYTHON, FailedError
 from benchmarks.double import POLICY, Double, busy_seconds, make_policy, total
-from benchmarks.harness import Table, median, spread, verdict
+from benchmarks.harness import Table, cores, median, spread, verdict
+from benchmarks.processes import CpuClock
 from benchmarks.reference import TASKS, THREADS, csr_of, new_key
 
 if TYPE_CHECKING:
@@ -44,9 +46,12 @@ def measure(*, quick: bool) -> Table:
     )
     rounds, devices, commands = (1, 150, 10) if quick else (3, 1500, 30)
     rates: dict[str, list[float]] = {"thingmill": [], "aio": [], "pool": [], "cli": []}
+    used: list[tuple[float, float, float]] = []
     with children.workplace() as folder:
         for turn in range(rounds):
-            rates["thingmill"].append(_thingmill(folder / f"ours-{turn}", devices))
+            rate, cpu = _thingmill(folder / f"ours-{turn}", devices)
+            rates["thingmill"].append(rate)
+            used += cpu
             for side in ("aio", "pool"):
                 rates[side].append(_reference(side, devices))
             rates["cli"].append(_command_line(folder / f"cli-{turn}", commands))
@@ -71,17 +76,33 @@ def measure(*, quick: bool) -> Table:
         f"{tool}: {commands} create-certificate-from-csr a round; all {CALLS} calls of a device are taken to cost "
         "what this one costs"
     )
+    if used:
+        coordinator, workers, double = (median(column) for column in zip(*used, strict=True))
+        floor = coordinator + workers + double
+        table.note(
+            f"CPU a device takes, all processes of a run: {coordinator:.1f} ms in the coordinator, {workers:.1f} ms "
+            f"in workers (keys, files), {double:.1f} ms in the double, which shares the cores: {floor:.1f} ms, so "
+            f"that {cores()} cores do {1000 * cores() / floor:.0f} devices/s at the most"
+        )
     table.note(_shares(profile, devices))
     table.note("of what thingmill's own code takes on the event loop: " + _places(profile))
     return table
 
 
-def _thingmill(folder: Path, devices: int) -> float:
+def _thingmill(folder: Path, devices: int) -> tuple[float, list[tuple[float, float, float]]]:
+    """Return devices per second, and the ms of CPU a device takes in coordinator, workers and double."""
     folder.mkdir()
     with Double() as double:
         double.ask(make_policy)
-        children.run_to_end(_command(folder, devices, double.url))
-        return _rate(double, devices)
+        clock, began = CpuClock(double.pid), time.time()
+        seconds = children.run_to_end(_command(folder, devices, double.url), meanwhile=clock.read)
+        rate = _rate(double, devices)
+    # Amid the run, when imports are over and every lane is busy.
+    used = clock.between(began + 0.3 * seconds, began + 0.9 * seconds)
+    if used is None:
+        return rate, []
+    each = 1000 / (used.at * rate)
+    return rate, [(used.coordinator * each, used.workers * each, used.double * each)]
 
 
 def _command(folder: Path, devices: int, url: str) -> list[str]:

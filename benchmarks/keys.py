@@ -89,8 +89,8 @@ def _compare(table: Table, key_type: KeyType, count: int, rounds: int) -> None:
         workers, coordinator, double = (100 * median(column) for column in zip(*shares, strict=True))
         idle = 100 - workers - coordinator - double
         table.note(
-            f"{key_type}: of the time of all cores, {workers:.1f} % went into making keys (what the ratio tends "
-            f"to, without chance in it), {coordinator:.1f} % into the rest of thingmill, {double:.1f} % into the "
+            f"{key_type}: of the time of all cores, {workers:.1f} % went into workers, which make keys and write "
+            f"files, {coordinator:.1f} % into the coordinator, which makes the calls, {double:.1f} % into the "
             f"double, which stands for AWS and shares these cores, and {idle:.1f} % into nothing of ours"
         )
 
@@ -111,7 +111,7 @@ def _counted(times: list[float]) -> tuple[int, float]:
 
 
 def _ours(folder: Path, key_type: KeyType, count: int) -> tuple[list[float], list[tuple[float, float, float]]]:
-    """Return when each key of a run was durable, and what of the cores' time went where (keys, rest, double)."""
+    """Return when each key of a run was durable, and what of the cores' time went where: workers, coordinator, double."""
     folder.mkdir()
     events = folder / "events.jsonl"
     with Double() as double:

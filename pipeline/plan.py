@@ -1,15 +1,17 @@
 """What a run will take, before it is begun: calls per API, seconds per stage, and which limit decides.
 
-Stages overlap, so a run takes as long as its slowest stage: either making keys, which is arithmetic, or one API
-operation, whose calls go out at its quota. Everything here is arithmetic on counts and rates; the only thing
-that is measured is how long this machine takes for a key.
+Stages overlap, so a run takes as long as its slowest stage: one API operation, whose calls go out at its quota;
+making keys, which the cores do beside everything else; or coordination, which one process does. Everything here
+is arithmetic on counts and rates; the only thing that is measured is how long this machine takes for a key.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline import keys
@@ -21,13 +23,31 @@ if TYPE_CHECKING:
     from pipeline.aws.quotas import Grant
     from pipeline.manifest import Totals
 
-__all__ = ["KEYS", "Plan", "Stage", "as_time", "time_of_key"]
+__all__ = ["COORDINATION", "KEYS", "Plan", "Stage", "Work", "as_time", "time_of_key", "usable_cores"]
 
 KEYS = "key generation"
+COORDINATION = "coordination"
 RATE = "--rate"
 
-MEASURING_SECONDS = 1.5
-"""How long keys are made to time them. RSA is uneven: one key says little."""
+MEASURING_SECONDS = 4.0
+"""How long RSA keys are made to time them. They are uneven: with fewer than a hundred the mean says little."""
+
+_MEASURING_EC_SECONDS = 0.3
+"""The same for EC keys, of which this is thousands."""
+
+CALL_SECONDS = 0.55e-3
+"""What a call takes of the coordinator's core, seconds (benchmarks/results.md, plan: 4 and 9 calls a device)."""
+
+DEVICE_SECONDS = 3.3e-3
+"""What a device takes of the coordinator's core besides its calls, seconds (from the same)."""
+
+FILES_SECONDS = 6.5e-3
+"""What a device's files take of other cores, seconds: written by workers, brought to the disk by the system's
+fsyncs (from the same: the time of all cores, without the coordinator's)."""
+
+SINGLY_SECONDS = 8e-3
+"""What a device takes more of all cores where keys come singly, as those of RSA do, seconds: tasks, commits and
+wake-ups then serve one device and not many (benchmarks/results.md, plan: rsa-2048)."""
 
 _FAST_KEY_SECONDS = {KeyType.EC_P256: 1e-4, KeyType.RSA_2048: 0.06}
 """What other keys take on an ordinary core, where one of them is proposed and not measured."""
@@ -56,20 +76,71 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What a run asks of the cores, and which there are.
+
+    Attributes:
+        devices: Rows of the manifest.
+        keys: Those that are made here.
+        calls: To all API operations together.
+        key_type: The keys to be made.
+        key_seconds: How long one core takes for one.
+        workers: Processes that make them.
+        cores: What all processes of the run share.
+    """
+
+    devices: int
+    keys: int
+    calls: int
+    key_type: KeyType
+    key_seconds: float
+    workers: int
+    cores: int
+
+    @property
+    def coordination(self) -> float:
+        """Seconds that the one process takes that makes the calls and keeps the ledger."""
+        return self.devices * DEVICE_SECONDS + self.calls * CALL_SECONDS
+
+    @property
+    def making(self) -> float:
+        """Seconds that the workers take for the keys alone."""
+        return self.keys * self.key_seconds / self.workers
+
+    @property
+    def everything(self) -> float:
+        """Seconds that all cores take for all that a run does, keys and the rest."""
+        singly = SINGLY_SECONDS if self.key_type.startswith("rsa") else 0.0
+        keys = self.keys * (self.key_seconds + singly)
+        return (keys + self.coordination + self.devices * FILES_SECONDS) / self.cores
+
+    @property
+    def seconds(self) -> float:
+        """How long the stage of keys takes: the workers by themselves, or the cores with all that they share."""
+        return max(self.making, self.everything)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will take.
 
     Attributes:
-        devices: Rows of the manifest.
-        key_type: The keys to be made.
-        workers: Processes that make them.
+        work: What the cores have to do.
         stages: Slowest first; those without work are left out.
     """
 
-    devices: int
-    key_type: KeyType
-    workers: int
+    work: Work
     stages: tuple[Stage, ...]
+
+    @property
+    def devices(self) -> int:
+        """Rows of the manifest."""
+        return self.work.devices
+
+    @property
+    def key_type(self) -> KeyType:
+        """The keys to be made."""
+        return self.work.key_type
 
     @classmethod
     def of(
@@ -80,6 +151,8 @@ class Plan:
         workers: int,
         key_seconds: float,
         rate: float | None = None,
+        *,
+        cores: int,
     ) -> Plan:
         """Work out a plan for a run that begins from nothing.
 
@@ -90,6 +163,7 @@ class Plan:
             workers: Processes that make them.
             key_seconds: How long one core takes for one.
             rate: Devices per second at most, or None.
+            cores: What all processes of the run share.
         """
         calls = {
             "DescribeThing": totals.devices,
@@ -100,11 +174,15 @@ class Plan:
             "AttachPolicy": totals.with_policy,
         }
         stages = [Stage(api, count, grants[api].rate, grants[api].source) for api, count in calls.items()]
-        stages.append(Stage(KEYS, totals.devices - totals.with_csr, workers / key_seconds, "measured"))
+        made = totals.devices - totals.with_csr
+        work = Work(totals.devices, made, sum(calls.values()), key_type, key_seconds, workers, cores)
+        if totals.devices:
+            stages.append(Stage(KEYS, made, made / work.seconds, "measured"))
+            stages.append(Stage(COORDINATION, totals.devices, totals.devices / work.coordination, "typical core"))
         if rate is not None:
             stages.append(Stage(RATE, totals.devices, rate, RATE))
         working = sorted((stage for stage in stages if stage.count), key=lambda stage: -stage.seconds)
-        return cls(totals.devices, key_type, workers, tuple(working))
+        return cls(work, tuple(working))
 
     @property
     def seconds(self) -> float:
@@ -119,18 +197,24 @@ class Plan:
             return [f"without --rate it takes {as_time(rest)}"]
         if decides.name == KEYS:
             return self._advice_on_keys(decides, rest)
-        needed = decides.count / max(rest, 1e-9)
-        lines = []
-        together = [stage for stage in self.stages if stage.seconds > 0.99 * decides.seconds]
+        if decides.name == COORDINATION:
+            return self._advice_on_coordination(decides, rest)
+        return self._advice_on_quotas(decides)
+
+    def _advice_on_quotas(self, decides: Stage) -> list[str]:
+        together = [
+            stage
+            for stage in self.stages
+            if stage.seconds > 0.99 * decides.seconds and stage.name not in {KEYS, COORDINATION, RATE}
+        ]
+        rest = self._without({stage.name for stage in together})
+        needed = _rate(_up(max(stage.count for stage in together) / rest))
         if len(together) > 1:
-            rest = self._without({stage.name for stage in together})
             names = " and ".join(stage.name for stage in together)
-            needed = max(stage.count for stage in together) / max(rest, 1e-9)
-            lines.append(
-                f"{names} decide alike: raise both quotas to {_rate(needed)}, then it takes {as_time(rest)}"
-            )
+            quotas = "both quotas" if len(together) == 2 else "these quotas"
+            lines = [f"{names} decide alike: raise {quotas} to {needed}, then it takes {as_time(rest)}"]
         else:
-            lines.append(f"raise the quota of {decides.name} to {_rate(needed)}, then it takes {as_time(rest)}")
+            lines = [f"raise the quota of {decides.name} to {needed}, then it takes {as_time(rest)}"]
         if any(stage.name == "AttachPolicy" for stage in together):
             lines.append(
                 "a policy attached once to a thing group spares AttachPolicy; it applies only where the MQTT "
@@ -141,27 +225,56 @@ class Plan:
     def _advice_on_keys(self, decides: Stage, rest: float) -> list[str]:
         lines = []
         for other, seconds in _FAST_KEY_SECONDS.items():
-            quicker = decides.count * seconds / self.workers
+            quicker = replace(self.work, key_type=other, key_seconds=seconds).seconds
             if other is not self.key_type and quicker < decides.seconds / 2:
                 lines.append(f"--key {other} takes about {as_time(max(quicker, rest))}")
-        cores = self.workers * decides.seconds / max(rest, 1e-9)
-        if cores < 1000:
-            more = max(math.ceil(cores), self.workers + 1)
-            lines.append(f"{more} cores instead of {self.workers} take {as_time(rest)}")
+        work = self.work
+        if work.workers < work.cores and work.making > work.everything:
+            more = replace(work, workers=work.cores)
+            lines.append(f"--workers {more.workers} takes {as_time(max(more.seconds, rest))}")
+            return lines
+        # There is a worker for each core that is added, unless there are more already.
+        cores = max(
+            math.ceil(max(work.everything * work.cores, work.making * work.workers) / rest), work.cores + 1
+        )
+        more = replace(work, cores=cores, workers=max(cores, work.workers))
+        lines.append(f"{cores} cores instead of {work.cores} take {as_time(max(more.seconds, rest))}")
+        return lines
+
+    def _advice_on_coordination(self, decides: Stage, rest: float) -> list[str]:
+        lines = [f"one run cannot go faster on a core like this: about {_rate(decides.per_second)} are its most"]
+        two = max(decides.seconds / 2, self.work.everything, rest)
+        if two < 0.95 * decides.seconds:
+            lines.append(
+                "two manifests in two runs at once, each with its share of every quota (--quota), take "
+                f"{as_time(two)}"
+            )
         return lines
 
     def _without(self, names: set[str]) -> float:
         return max((stage.seconds for stage in self.stages if stage.name not in names), default=0.0)
 
 
-def time_of_key(key_type: KeyType, seconds: float = MEASURING_SECONDS) -> float:
+def usable_cores() -> int:
+    """Return how many cores this process may use; all of the machine where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def time_of_key(key_type: KeyType) -> float:
     """Return the seconds that one core of this machine takes for a key and its CSR, on average."""
+    seconds = MEASURING_SECONDS if key_type.startswith("rsa") else _MEASURING_EC_SECONDS
     begin = time.perf_counter()
     made = 0
     while (passed := time.perf_counter() - begin) < seconds or not made:
         keys.sign_request(keys.generate(key_type), "TestThing001")
         made += 1
     return passed / made
+
+
+def _up(per_second: float) -> float:
+    """Return a rate that is no lower when it is shown: an advice that was rounded down would not keep its word."""
+    digits = 1 if per_second >= 10 else 10
+    return math.ceil(per_second * digits * (1 - 1e-9)) / digits
 
 
 def _rate(per_second: float) -> str:

@@ -39,7 +39,7 @@ def plan(
     given = dict(locals())
     from pipeline.cli.options import resolve
     from pipeline.manifest import load, run_settings
-    from pipeline.plan import Plan, time_of_key
+    from pipeline.plan import Plan, time_of_key, usable_cores
     from pipeline.progress import validating
 
     settings = resolve(manifest, given, run_settings(manifest))
@@ -49,7 +49,10 @@ def plan(
         totals = roster.totals()
     grants = _grants(settings, offline=offline)
     seconds = time_of_key(settings.key_type)
-    _print(Plan.of(totals, grants, settings.key_type, settings.workers, seconds, settings.rate), as_json=as_json)
+    worked_out = Plan.of(
+        totals, grants, settings.key_type, settings.workers, seconds, settings.rate, cores=usable_cores()
+    )
+    _print(worked_out, as_json=as_json)
 
 
 def _grants(settings: Settings, *, offline: bool) -> dict[str, Grant]:
