@@ -80,9 +80,9 @@ def measure(*, quick: bool) -> Table:
         coordinator, workers, double = (median(column) for column in zip(*used, strict=True))
         floor = coordinator + workers + double
         table.note(
-            f"CPU a device takes, all processes of a run: {coordinator:.1f} ms in the coordinator, {workers:.1f} ms "
-            f"in workers (keys, files), {double:.1f} ms in the double, which shares the cores: {floor:.1f} ms, so "
-            f"that {cores()} cores do {1000 * cores() / floor:.0f} devices/s at the most"
+            f"CPU a device takes: {coordinator:.1f} ms in the coordinator, {workers:.1f} ms in workers (keys, "
+            f"files), {double:.1f} ms in the double, which shares the cores: {floor:.1f} ms in all, so that "
+            f"{cores()} cores do {1000 * cores() / floor:.0f} devices/s at the most"
         )
     table.note(_shares(profile, devices))
     table.note("of what thingmill's own code takes on the event loop: " + _places(profile))

@@ -111,7 +111,7 @@ def _counted(times: list[float]) -> tuple[int, float]:
 
 
 def _ours(folder: Path, key_type: KeyType, count: int) -> tuple[list[float], list[tuple[float, float, float]]]:
-    """Return when each key of a run was durable, and what of the cores' time went where: workers, coordinator, double."""
+    """Return when each key of a run was durable, and the shares of the cores' time of all."""
     folder.mkdir()
     events = folder / "events.jsonl"
     with Double() as double:

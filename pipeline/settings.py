@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import enum
 import os
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Access", "Defaults", "Existing", "KeyType", "Settings"]
+__all__ = ["Access", "Defaults", "Existing", "KeyType", "Settings", "usable_cores"]
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use; all of the machine where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 class KeyType(enum.StrEnum):
@@ -86,7 +92,7 @@ class Settings:
     access: Access = field(default_factory=Access)
     local: bool = False
     key_type: KeyType = KeyType.RSA_4096
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: int = field(default_factory=usable_cores)
     rate: float | None = None
     defaults: Defaults = field(default_factory=Defaults)
     policy_document: str | None = None

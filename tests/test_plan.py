@@ -15,20 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.aws import quotas
+from pipeline.cores import CALL_SECONDS, DEVICE_SECONDS, FILES_SECONDS, SINGLY_SECONDS
 from pipeline.manifest import Totals
-from pipeline.plan import (
-    CALL_SECONDS,
-    COORDINATION,
-    DEVICE_SECONDS,
-    FILES_SECONDS,
-    KEYS,
-    RATE,
-    SINGLY_SECONDS,
-    Plan,
-    as_time,
-    usable_cores,
-)
-from pipeline.settings import KeyType
+from pipeline.plan import COORDINATION, KEYS, RATE, Plan, as_time
+from pipeline.settings import KeyType, usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

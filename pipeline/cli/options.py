@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
-from pipeline.settings import Access, Defaults, Existing, KeyType, Settings
+from pipeline.settings import Access, Defaults, Existing, KeyType, Settings, usable_cores
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def _policy(policy: str | None) -> tuple[str | None, str | None]:
 
 def _workers(workers: str | None) -> int:
     if workers is None:
-        return os.cpu_count() or 1
+        return usable_cores()
     if not workers.isascii() or not workers.isdigit() or not 0 < int(workers) <= 1024:
         raise UsageError(f"--workers {printable(workers)}: give a number of processes from 1 to 1024")
     return int(workers)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipeline.cli.app import MANIFEST, command, run_async
-from pipeline.settings import KeyType
+from pipeline.settings import KeyType, usable_cores
 
 if TYPE_CHECKING:
     from pipeline.aws.quotas import Grant
@@ -38,8 +38,9 @@ def plan(
     """Say what a run will take: calls per API, time, and which limit decides."""
     given = dict(locals())
     from pipeline.cli.options import resolve
+    from pipeline.cores import time_of_key
     from pipeline.manifest import load, run_settings
-    from pipeline.plan import Plan, time_of_key, usable_cores
+    from pipeline.plan import Plan
     from pipeline.progress import validating
 
     settings = resolve(manifest, given, run_settings(manifest))
