@@ -21,7 +21,7 @@ OWNERS = 0o600
 class Appender:
     """Appends to a file, which is made if need be, for its owner alone.
 
-    A line that a killed process left without its end is ended first, so that the next one stands by itself.
+    A line that a killed process or a full disk left without its end is ended first: the next stands by itself.
 
     Raises:
         DiskError: It is no regular file, or the disk refused.
@@ -37,8 +37,10 @@ class Appender:
         if not stat.S_ISREG(found.st_mode):
             self.close()
             raise DiskError(f"{printable(str(path))} is no regular file", advice="move it away and run again")
-        if found.st_size and os.pread(self._handle, 1, found.st_size - 1) != b"\n":
-            self.append(b"\n")
+        with files.named(path, "open"):
+            # The umask may have taken bits away; it never adds any.
+            os.fchmod(self._handle, OWNERS)
+        self._torn = True
 
     def append(self, data: bytes) -> None:
         """Append, durably.
@@ -47,10 +49,21 @@ class Appender:
             DiskError: The disk refused; a part of it may be there.
         """
         with files.named(self._path, "write"):
-            left = memoryview(data)
-            while left:
-                left = left[os.write(self._handle, left) :]
+            if self._torn and not self._ends_whole():
+                self._write(b"\n")
+            self._torn = True
+            self._write(data)
             files.sync(self._handle)
+            self._torn = False
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._handle, left) :]
+
+    def _ends_whole(self) -> bool:
+        size = os.fstat(self._handle).st_size
+        return not size or os.pread(self._handle, 1, size - 1) == b"\n"
 
     def close(self) -> None:
         """Close the file."""

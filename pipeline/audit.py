@@ -40,6 +40,7 @@ class AuditTrail:
         self._path = path
         self._identity = identity
         self._waiting: deque[bytes] = deque()
+        self._unwritten: list[bytes] = []
 
     def __enter__(self) -> Self:
         self._file = Appender(self._path)
@@ -61,16 +62,17 @@ class AuditTrail:
         self._waiting.append(json.dumps(texts | {"identity": self._identity}).encode("ascii") + b"\n")
 
     def flush(self) -> None:
-        """Have on disk what was noted up to now. May be called from another thread.
+        """Have on disk what was noted up to now. May be called from another thread, by one at a time.
 
         Raises:
             DiskError: The disk refused.
         """
-        lines = []
         while self._waiting:
-            lines.append(self._waiting.popleft())
-        if lines:
-            self._file.append(b"".join(lines))
+            self._unwritten.append(self._waiting.popleft())
+        if self._unwritten:
+            # What the disk refuses stays here: the next commit may rest on it too.
+            self._file.append(b"".join(self._unwritten))
+            self._unwritten.clear()
 
 
 def read(path: Path) -> Iterator[tuple[int, dict[str, str] | None]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.device import State
+from pipeline.ledger import live_ledger
 from pipeline.settings import Existing
-from tests.support.awsiot import Fail
+from tests.core.mill import POLICY
+from tests.support.awsiot import Drop, Fail
 from tests.support.csrs import make_csr
 
 if TYPE_CHECKING:
@@ -28,15 +31,16 @@ def taken(mill: Mill) -> str:
 
 
 async def test_a_thing_with_a_certificate_fails_by_default(mill: Mill, taken: str) -> None:
-    """--existing fail: nothing is made for it, and the advice names both ways out."""
+    """--existing fail: nothing is made for it, and the advice names all ways out."""
     run = await mill.run("one\ntwo\n", existing=Existing.FAIL)
     assert run.summary is not None
-    assert run.summary.outcomes == {"done": 1, "failed": 1, "skipped": 0, "open": 0}
+    assert run.summary.outcomes == {"done": 1, "failed": 1, "skipped": 0, "open": 0, "revoked": 0}
     error = mill.entry("one").error
     assert error is not None
     assert (error.step, error.code) == (1, "ThingHasCertificate")
     assert "--existing skip" in error.advice
     assert "--existing add" in error.advice
+    assert "--existing rotate" in error.advice
     assert mill.double.account.registry.things["one"].principals == [taken]
     assert not mill.folder.staged("one").exists()
     assert mill.issues("one") == 0
@@ -47,7 +51,7 @@ async def test_a_thing_with_a_certificate_can_be_skipped(mill: Mill, taken: str)
     for _ in range(2):
         run = await mill.run("one\ntwo\n", existing=Existing.SKIP)
         assert run.summary is not None
-        assert run.summary.outcomes == {"done": 1, "failed": 0, "skipped": 1, "open": 0}
+        assert run.summary.outcomes == {"done": 1, "failed": 0, "skipped": 1, "open": 0, "revoked": 0}
     assert mill.entry("one").outcome == "skipped"
     assert mill.double.account.registry.things["one"].principals == [taken]
     assert mill.issues() == 1
@@ -59,6 +63,92 @@ async def test_a_thing_with_a_certificate_can_get_another(mill: Mill, taken: str
     [certificate] = mill.certificates("one")
     assert mill.double.account.registry.things["one"].principals == [taken, certificate.arn]
     assert mill.state("one") is State.DONE
+
+
+async def test_a_thing_with_a_certificate_can_be_rotated(mill: Mill, taken: str) -> None:
+    """--existing rotate: the new one comes beside the old one, which still works and is kept in the ledger."""
+    account = mill.double.account
+    account.attach_policy(POLICY, taken)
+    await mill.run("one\ntwo\n", existing=Existing.ROTATE)
+    [certificate] = mill.certificates("one")
+    assert account.registry.things["one"].principals == [taken, certificate.arn]
+    old = account.store.certificates[taken.rpartition("/")[2]]
+    assert (old.status, old.policies) == ("ACTIVE", [POLICY])
+    assert mill.entry("one").old_certificates == (taken,)
+    assert mill.entry("two").old_certificates == ()
+    assert not mill.entry("one").retired
+
+
+async def test_every_old_certificate_is_kept_and_nothing_but_certificates(mill: Mill) -> None:
+    """However many pages of them a thing has, all are kept; a principal of another kind is none to retire."""
+    account = mill.double.account
+    account.registry.create_thing("one", None, {}, None)
+    csr = make_csr("somebody").pem
+    arns = [account.store.issue(csr, active=True).arn for _ in range(60)]
+    for arn in arns:
+        account.attach_principal("one", arn)
+    account.registry.things["one"].principals.append("eu-west-1:00000000-0000-4000-8000-000000000000")
+    await mill.run(existing=Existing.ROTATE)
+    assert sorted(mill.entry("one").old_certificates) == sorted(arns)
+
+
+@pytest.mark.parametrize(
+    ("existing", "issued"),
+    [
+        (Existing.FAIL, {"bare", "fresh"}),
+        (Existing.SKIP, {"bare", "fresh"}),
+        (Existing.ADD, {"one", "bare", "fresh"}),
+        (Existing.ROTATE, {"one", "bare", "fresh"}),
+    ],
+)
+async def test_each_mode_makes_keys_for_those_alone_that_it_issues_to(
+    mill: Mill, taken: str, existing: Existing, issued: set[str]
+) -> None:
+    """A thing with a certificate is found before a key is made; those without one go on whatever the mode."""
+    mill.double.account.registry.create_thing("bare", None, {}, None)
+    await mill.run("one\nbare\nfresh\n", existing=existing)
+    assert {call.subject for call in mill.double.journal.find("CreateCertificateFromCsr")} == issued
+    keys = {path.stem for path in mill.folder.root.rglob("*.key")}
+    assert keys == issued
+    old = mill.double.account.store.certificates[taken.rpartition("/")[2]]
+    assert (old.status, old.things) == ("ACTIVE", ["one"])
+    assert {name for name in ("one", "bare", "fresh") if mill.entry(name).thing_created} == {"fresh"}
+
+
+async def test_the_intent_to_make_a_thing_is_durable_before_it_is_made(mill: Mill) -> None:
+    """When CreateThing arrives, anybody can read in the ledger that this run is about to make the thing."""
+    seen: list[tuple[State, bool]] = []
+
+    def look(operation: str, _: object) -> None:
+        if operation == "CreateThing":
+            with closing(live_ledger(mill.folder.ledger)) as reader:
+                seen.extend((entry.state, entry.thing_created) for entry in reader.entries())
+
+    mill.double.on_request = look
+    await mill.run()
+    assert seen == [(State.LISTED, True)]
+    assert mill.entry("one").thing_created
+
+
+@pytest.mark.parametrize("code", ["InvalidRequestException", "ResourceAlreadyExistsException"])
+async def test_a_refused_thing_is_not_taken_for_made(mill: Mill, code: str) -> None:
+    """What AWS refused to make, or somebody else made first, is not the run's, now or after the next run."""
+    mill.double.faults.script("CreateThing", Fail(code))
+    await mill.run()
+    entry = mill.entry("one")
+    assert (entry.state, entry.outcome, entry.thing_created) == (State.LISTED, "failed", False)
+    mill.double.account.registry.create_thing("one", None, {}, None)
+    await mill.run()
+    assert mill.state("one") is State.DONE
+    assert not mill.entry("one").thing_created
+
+
+async def test_a_thing_whose_answer_was_lost_is_made_by_this_run(mill: Mill) -> None:
+    """CreateThing without an answer is asked again, which changes nothing, and the thing is the run's."""
+    mill.double.faults.script("CreateThing", Drop(after=True))
+    await mill.run()
+    assert mill.entry("one").thing_created
+    assert mill.double.journal.count("CreateThing", outcome="ok") == 1
 
 
 @pytest.mark.parametrize("existing", Existing)

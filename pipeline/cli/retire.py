@@ -1,0 +1,193 @@
+"""``thingmill retire``: the old certificates of a rotated run, taken away from devices that have the new one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async
+from pipeline.errors import InterruptedRunError, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.retire import Retired
+    from pipeline.rotation import Rotation
+    from pipeline.settings import Access
+
+SEEN = typer.Option(
+    None,
+    "--seen",
+    metavar="FILE",
+    help="Who was seen to connect with the new certificate; - reads standard input.",
+)
+EVERYBODY = typer.Option(False, "--all", help="Also devices that were not seen.")
+DEVICE = typer.Option(None, "--device", metavar="NAME", help="Only this device; repeatable.")
+
+
+@command("retire")
+def retire(
+    run: str = RUN,
+    seen: list[str] | None = SEEN,
+    everybody: bool = EVERYBODY,
+    device: list[str] | None = DEVICE,
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only tell; change nothing."),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
+    as_json: bool = typer.Option(False, "--json", help="A JSON line for each device on standard output."),
+    profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
+    region: str | None = typer.Option(None, "--region", show_default="the run's", help="AWS Region."),
+    endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
+    local: bool = typer.Option(False, "--local", help="Against the embedded AWS IoT."),
+    quota: list[str] | None = typer.Option(None, "--quota", metavar="API=TPS", help="As for run."),
+    output: Path = OUTPUT,
+) -> None:
+    """Take away the certificates that devices had before a run with --existing rotate."""
+    from pipeline.aws import quotas
+    from pipeline.ledger import live_ledger
+    from pipeline.rotation import Rotation
+    from pipeline.settings import Access
+
+    if bool(seen) == everybody:
+        raise UsageError(
+            "say who has the new certificate",
+            advice="give --seen FILE for those that were seen to connect with it, or --all for every device",
+        )
+    asked = not (yes or dry_run)
+    if asked and ("-" in (seen or ()) or not (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise UsageError(
+            "nobody can be asked here", advice="add --yes to take certificates away, or --dry-run to see which"
+        )
+    if local and endpoint_url:
+        raise UsageError("--local and --endpoint-url exclude each other", advice="give one of them")
+    access = Access(profile, region, endpoint_url, dict(quotas.parse(option) for option in quota or ()))
+    root = find_run(run, output)
+    with ExitStack() as stack:
+        with closing(live_ledger(root / "ledger.db")) as reader:
+            rotation = stack.enter_context(Rotation(reader))
+        _watch(rotation, seen or ())
+        devices, certificates = rotation.choose(everybody=everybody, names=frozenset(device or ()))
+        _say(f"{_devices(rotation.count())} of {root.name} {_have(rotation.count())} old certificates")
+        would = "would be taken" if dry_run else "will be taken"
+        _say(f"{certificates:,} old {_certificates(certificates)} of {_devices(devices)} {would} away")
+        if dry_run or not devices:
+            return
+        if asked and not typer.confirm("Go on?", default=False, err=True):
+            raise UsageError("nothing was done")
+        tally = _Tally(devices, as_json)
+        try:
+            run_async(lambda: _work(root, access, rotation, tally, local=local))
+        finally:
+            tally.conclude(rotation.count())
+    if tally.fates["left"] or tally.fates["failed"]:
+        raise typer.Exit(1)
+
+
+async def _work(root: Path, access: Access, rotation: Rotation, tally: _Tally, *, local: bool) -> None:
+    from pipeline.cli.owning import owned_run
+    from pipeline.retire import LANES, retire
+    from pipeline.signals import draining
+    from pipeline.stop import Stop, StoppedError
+
+    stop = Stop()
+    with draining(stop.request):
+        try:
+            async with owned_run(root, access, stop, local=local, connections=LANES) as owned:
+                await retire(owned.registry, owned.ledger, rotation, stop, tally.add)
+        except StoppedError:
+            raise InterruptedRunError("it was stopped before the first device") from None
+        if stop.requested:
+            raise InterruptedRunError(
+                "it was stopped; what was in flight is done and recorded", advice="run the same command again"
+            )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Says what becomes of each device, and counts."""
+
+    devices: int
+    as_json: bool
+    fates: Counter[str] = field(default_factory=Counter)
+    certificates: int = 0
+
+    def add(self, found: Retired) -> None:
+        self.fates[found.fate] += 1
+        self.certificates += len(found.gone)
+        if self.as_json:
+            line = {
+                "event": found.fate,
+                "thing_name": found.thing_name,
+                "reason": found.reason,
+                "certificates": found.gone,
+                "kept": found.kept,
+            }
+            typer.echo(json.dumps(line))
+            return
+        if found.reason:
+            typer.echo(f"{found.thing_name}: {found.fate}: {found.reason}")
+        for certificate, reason in found.kept.items():
+            typer.echo(f"{found.thing_name}: certificate {certificate} stays: {reason}")
+        done = sum(self.fates.values())
+        if done % 500 == 0:
+            _say(f"{done:,} of {self.devices:,} devices")
+
+    def conclude(self, waiting: int) -> None:
+        retired, left, failed = (self.fates[fate] for fate in ("retired", "left", "failed"))
+        still = waiting - retired
+        if self.as_json:
+            counts = {"retired": retired, "left": left, "failed": failed, "with_old_certificates": still}
+            typer.echo(json.dumps({"event": "summary", "certificates": self.certificates} | counts))
+            return
+        typer.echo(
+            f"{_devices(retired)} retired, {self.certificates:,} {_certificates(self.certificates)} taken away; "
+            f"{left:,} left, {failed:,} failed; {_devices(still)} {_have(still)} old certificates still"
+        )
+
+
+def _watch(rotation: Rotation, files: list[str] | tuple[str, ...]) -> None:
+    """Read who was seen, and say what was not understood or does not count."""
+    from pipeline.rotation import Seen
+    from pipeline.sightings import read
+    from pipeline.text import printable
+
+    for name in files:
+        try:
+            with ExitStack() as stack:
+                stream = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
+                kinds = rotation.watch(read(stream))
+        except OSError as error:
+            raise UsageError(f"{printable(name)} cannot be read: {error.strerror}") from error
+        told = [
+            f"{number:,} {_of(kind.value, number)}" for kind, number in kinds.items() if kind is not Seen.COUNTS
+        ]
+        _say(
+            f"{printable(name)}: {kinds[Seen.COUNTS]:,} of {kinds.total():,} lines count{': ' if told else ''}"
+            + "; ".join(told)
+        )
+
+
+def _of(kind: str, number: int) -> str:
+    """Return what a line does, said of several where there are several."""
+    verb, _, rest = kind.partition(" ")
+    return kind if number == 1 or verb == "cannot" else f"{verb.removesuffix('s')} {rest}"
+
+
+def _devices(number: int) -> str:
+    return f"{number:,} {'device' if number == 1 else 'devices'}"
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"
+
+
+def _certificates(number: int) -> str:
+    return "certificate" if number == 1 else "certificates"
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
