@@ -1,66 +1,64 @@
-"""``thingmill verify``: show that each bundle works."""
+"""``thingmill verify``: show that each bundle works, and that the account is as the run left it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async
+from pipeline.cli.app import OUTPUT, RUN, command, find_run
 
-if TYPE_CHECKING:
-    from pipeline.local import Embedded
-    from pipeline.verify import Verdict
+DEVICE = typer.Option(None, "--device", metavar="NAME", help="Only this device; repeatable.")
+QUOTA = typer.Option(None, "--quota", metavar="API=TPS", help="As for run.")
+CSV = typer.Option(None, "--csv", metavar="FILE", help="Write the results as CSV too.")
 
 
 @command("verify")
 def verify(
     run: str = RUN,
-    connect: bool = typer.Option(False, "--connect", help="Prove each bundle over MQTT."),
+    device: list[str] | None = DEVICE,
+    remote: bool = typer.Option(False, "--remote", help="Hold each against the account too."),
+    connect: bool = typer.Option(False, "--connect", help="Prove each bundle over MQTT too."),
+    port: int | None = typer.Option(
+        None, "--port", min=1, max=65_535, show_default="the bundle's", help="443 asks for MQTT by ALPN."
+    ),
+    topic: str | None = typer.Option(
+        None, "--topic", help="Publish one message here; {thing} stands for the thing's name."
+    ),
+    connect_rate: float = typer.Option(50.0, "--connect-rate", min=0.01, help="Connections begun per second."),
+    concurrency: int = typer.Option(16, "--concurrency", min=1, max=512, help="Devices in work at once."),
+    as_json: bool = typer.Option(False, "--json", help="A JSON line for each device on standard output."),
+    csv: Path | None = CSV,
+    profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
+    region: str | None = typer.Option(None, "--region", show_default="the run's", help="AWS Region."),
+    endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
     local: bool = typer.Option(False, "--local", help="Against the embedded AWS IoT."),
+    quota: list[str] | None = QUOTA,
     output: Path = OUTPUT,
 ) -> None:
-    """Check every bundle on disk; with --connect, connect with each."""
-    from pipeline.layout import RunFolder
-    from pipeline.ledger import finished_ledger
-    from pipeline.local import embedded
-    from pipeline.verify import verify, wrong_client_id
+    """Check every bundle on disk; with --remote hold it against the account, with --connect prove it over MQTT."""
+    from pipeline.aws import quotas
+    from pipeline.cli.verification import Verification
+    from pipeline.errors import UsageError
+    from pipeline.settings import Access
 
-    root = find_run(run, output)
-    reader = finished_ledger(root / "ledger.db")
-    if reader is None:
-        typer.echo("thingmill: the run is under way or was killed; run it to its end first", err=True)
-        raise typer.Exit(4)
-    meta = reader.meta()
-    folder = RunFolder(root, meta.get("sharded") == "True")
-    verdicts: list[Verdict] = []
-    stranger: list[str] = []
-
-    async def work() -> None:
-        if local:
-            async with embedded(root.parent / ".local") as aws:
-                await judge(aws)
-        else:
-            await judge(None)
-
-    async def judge(aws: Embedded | None) -> None:
-        port = aws.mqtt_port if aws else None
-        await verify(reader, folder, over_mqtt=connect, port=port, tell=verdicts.append)
-        if connect and verdicts and not any(verdict.problem for verdict in verdicts):
-            name = verdicts[0].thing_name
-            reason = await wrong_client_id(folder.bundle(name), port)
-            stranger.append(f"{name}'s bundle is refused under another client id, as it must be: {reason}")
-
-    run_async(work)
-    bad = sorted((verdict.thing_name, verdict.problem) for verdict in verdicts if verdict.problem)
-    for name, problem in bad:
-        typer.echo(f"{name}: {problem}")
-    word = "verified and connected" if connect else "verified"
-    typer.echo(f"{len(verdicts) - len(bad):,} of {len(verdicts):,} bundles {word}")
-    for line in stranger:
-        typer.echo(line)
-    if bad and connect and not local and meta.get("endpoint") == "localhost":
-        typer.echo("thingmill: this run was made with --local; give it to verify too", err=True)
-    if bad or not verdicts:
+    if local and endpoint_url:
+        raise UsageError("--local and --endpoint-url exclude each other", advice="give one of them")
+    if (port or topic) and not connect:
+        raise UsageError("--port and --topic are about connections", advice="add --connect")
+    access = Access(profile, region, endpoint_url, dict(quotas.parse(option) for option in quota or ()))
+    verification = Verification(
+        root=find_run(run, output),
+        names=tuple(device or ()),
+        access=access if remote else None,
+        connect=connect,
+        port=port,
+        topic=topic,
+        connect_rate=connect_rate,
+        concurrency=concurrency,
+        local=local,
+        as_json=as_json,
+        csv=csv,
+    )
+    if not verification.carry_out():
         raise typer.Exit(1)

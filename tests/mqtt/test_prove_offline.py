@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from pipeline.errors import UsageError
-from pipeline.mqtt import ProofError, prove, prove_refused, read_bundle, session
+from pipeline.mqtt import ProofError, check_topic, prove, prove_refused, read_bundle, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 CONNACK = bytes([0x20, 3, 0, 0x00, 0])
 CONNACK_SERVER_UNAVAILABLE = bytes([0x20, 3, 0, 0x88, 0])
 DISCONNECT_NOT_AUTHORIZED = bytes([0xE0, 2, 0x87, 0])
+
+NAMES_ASKED_FOR: list[str | None] = []
+"""What clients of ``server`` said in TLS they wanted to reach, in the order of their connections."""
 
 
 @pytest.fixture
@@ -90,6 +93,7 @@ def server(bundle: BundleFiles, *answers: bytes) -> Iterator[tuple[BundleFiles, 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(bundle.certificate, bundle.key)
     context.set_alpn_protocols(["x-amzn-mqtt-ca"])
+    context.sni_callback = lambda _socket, name, _context: NAMES_ASKED_FOR.append(name)
     agreed: list[str | None] = []
 
     def serve() -> None:
@@ -214,6 +218,26 @@ def test_a_missing_file_is_a_bad_bundle(bundle: BundleFiles, missing: str) -> No
     """Every file that the configuration names must be there."""
     getattr(bundle, missing).unlink()
     assert refusal(partial(prove, bundle)).code == "BadBundle"
+
+
+def test_the_server_is_told_which_endpoint_is_meant(bundle: BundleFiles) -> None:
+    """AWS IoT serves many accounts at one address, and finds the account by the name that TLS carries (SNI)."""
+    with server(bundle, CONNACK_SERVER_UNAVAILABLE) as (served, _):
+        refusal(partial(prove, served))
+    assert NAMES_ASKED_FOR[-1] == "localhost"
+
+
+@pytest.mark.parametrize("topic", ["", "things/\0", "t" * 257, "\u20ac" * 86, "things/#"], ids=repr)
+def test_a_topic_that_nobody_can_publish_to_is_a_usage_error(topic: str) -> None:
+    """Its length counts in bytes, as AWS IoT does."""
+    with pytest.raises(UsageError, match="cannot be published"):
+        check_topic(topic)
+
+
+@pytest.mark.parametrize("topic", ["t", "t" * 256, "\u20ac" * 85, "plant-2/line 7/{thing}"], ids=repr)
+def test_any_other_topic_is_taken(topic: str) -> None:
+    """The policy decides about it, and not this tool."""
+    check_topic(topic)
 
 
 def test_a_topic_with_a_wildcard_is_a_usage_error(bundle: BundleFiles) -> None:

@@ -1,0 +1,194 @@
+"""One invocation of ``thingmill verify``: the run opened to be read, account and broker reached, results shown."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AsyncExitStack, ExitStack, closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline import files, mqtt
+from pipeline.aws.failures import CallError
+from pipeline.aws.session import open_registry
+from pipeline.cli.app import run_async
+from pipeline.errors import RunFolderError, ThingmillError
+from pipeline.layout import RunFolder
+from pipeline.ledger import live_ledger
+from pipeline.local import embedded
+from pipeline.status import holder_of
+from pipeline.stop import Stop
+from pipeline.text import printable
+from pipeline.verify import (
+    Account,
+    Check,
+    Checks,
+    Connector,
+    Remarks,
+    Tally,
+    VerdictRows,
+    verdict_object,
+    verify,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pipeline.local import Embedded
+    from pipeline.settings import Access
+    from pipeline.verify import Verdict
+
+__all__ = ["Verification"]
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was asked for, and how to show it.
+
+    Attributes:
+        root: The run's folder.
+        names: Only these devices; empty for all.
+        access: How to reach the account, or None where it is not asked.
+        connect: Whether each bundle is to connect.
+        port: Another port than the bundles say, or None.
+        topic: Where each publishes, or None.
+        connect_rate: Connections begun per second.
+        concurrency: Devices in work at once.
+        local: Against the embedded AWS IoT.
+        as_json: Results as JSON lines.
+        csv: Where results are written as CSV, or None.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    access: Access | None
+    connect: bool
+    port: int | None
+    topic: str | None
+    connect_rate: float
+    concurrency: int
+    local: bool
+    as_json: bool
+    csv: Path | None
+    _tally: Tally = field(default_factory=Tally)
+    _rows: VerdictRows | None = None
+    _remarks: Remarks = field(default_factory=Remarks)
+
+    def carry_out(self) -> bool:
+        """Verify and show the results; return whether nothing is wrong.
+
+        Raises:
+            RunFolderError: A process has the run, or it belongs to another account or Region.
+            RefusedError: AWS refused for all devices alike.
+            UsageError: The run has no device of a name that was given, or an option cannot be meant.
+            DiskError: The disk refused.
+        """
+        if self.topic is not None:
+            mqtt.check_topic(self.topic)
+        holder = holder_of(RunFolder(self.root).lock)
+        if holder is not None:
+            raise RunFolderError(
+                f"the run folder {printable(str(self.root))} is in use by process {holder.pid or 'unknown'}",
+                advice="wait until it ends; thingmill status says where it stands",
+            )
+        with ExitStack() as stack:
+            if self.csv is not None:
+                files.folder_above(self.csv)
+                self._rows = stack.enter_context(VerdictRows())
+            try:
+                run_async(self._verify)
+            except ThingmillError:
+                self._hint()
+                raise
+            if self._rows is not None and self.csv is not None:
+                files.replace_whole_from(self.csv, self._rows.csv())
+        self._conclude()
+        return not self._tally.problems and bool(self._tally.outcomes)
+
+    async def _verify(self) -> None:
+        async with AsyncExitStack() as stack:
+            reader = stack.enter_context(closing(live_ledger(self.root / "ledger.db")))
+            meta = reader.meta()
+            aws = None
+            if self.local and (self.connect or self.access is not None):
+                aws = await stack.enter_async_context(embedded(self.root.parent / ".local"))
+            checks = Checks(
+                account=await self._account(stack, meta, aws),
+                connector=self._connector(aws),
+                names=self.names,
+                concurrency=self.concurrency,
+            )
+            folder = RunFolder(self.root, meta.get("sharded") == str(True))
+            self._remarks = await verify(reader, folder, checks, self._tell)
+
+    async def _account(
+        self, stack: AsyncExitStack, meta: Mapping[str, str], aws: Embedded | None
+    ) -> Account | None:
+        if self.access is None:
+            return None
+        access = replace(self.access, region=self.access.region or meta.get("Region"))
+        registry, _ = await open_registry(stack, access, aws, Stop(), self.concurrency)
+        try:
+            identity = await registry.get_caller_identity()
+        except CallError as error:
+            raise error.for_run() from error
+        for what, found in (("account", identity.account), ("Region", registry.region)):
+            if meta.get(what) != found:
+                made = printable(meta.get(what, "unknown"))
+                raise RunFolderError(
+                    f"the run was made in the {what} {made}, not {printable(found)}",
+                    advice="give --profile, --region or --local as the run was given",
+                )
+        return Account(registry, active=meta.get("certificates") != "inactive")
+
+    def _connector(self, aws: Embedded | None) -> Connector | None:
+        if not self.connect:
+            return None
+        # The embedded AWS IoT may have moved since the bundles were written, and listens nowhere else.
+        port = aws.mqtt_port if aws is not None else self.port
+        return Connector(self.concurrency, self.connect_rate, port, self.topic)
+
+    def _tell(self, verdict: Verdict) -> None:
+        self._tally.add(verdict)
+        if self._rows is not None:
+            self._rows.add(verdict)
+        if self.as_json:
+            typer.echo(json.dumps(verdict_object(verdict)))
+            return
+        about = "" if verdict.thing_name is None else f"{verdict.thing_name}: "
+        for finding in verdict.findings:
+            typer.echo(f"{about}{finding.message} ({finding.code})")
+
+    def _conclude(self) -> None:
+        tally, remarks = self._tally, self._remarks
+        if self.as_json:
+            typer.echo(json.dumps(tally.to_json(remarks)))
+            return
+        for check in Check:
+            if tally.looked[check]:
+                typer.echo(f"{check.value:<8} {tally.passed(check):,} of {tally.looked[check]:,} in order")
+        for label, number, remark in (
+            ("skipped", tally.outcomes["skipped"], "not looked at"),
+            ("revoked", tally.outcomes["revoked"], "not looked at"),
+            ("own key", tally.keeping_keys * self.connect, "nobody but the device can connect with it"),
+            ("torn", remarks.torn_lines, "in the audit trail: a kill can leave a line so"),
+            ("untold", remarks.unrecorded_things, "made by a call whose line a kill kept out of the audit trail"),
+        ):
+            if number:
+                typer.echo(f"{label:<8} {number:,}: {remark}")
+        word = "verified and connected" if self.connect else "verified"
+        typer.echo(f"{tally.ok:,} of {tally.devices:,} bundles {word}")
+        if remarks.refused_as_another:
+            typer.echo(remarks.refused_as_another)
+        if tally.problems:
+            self._hint()
+
+    def _hint(self) -> None:
+        """Where a run was made with ``--local`` and is not verified so, say that."""
+        if self.local or not (self.connect or self.access is not None):
+            return
+        with closing(live_ledger(self.root / "ledger.db")) as reader:
+            if reader.meta().get("endpoint") == "localhost":
+                typer.echo("thingmill: this run was made with --local; give it to verify too", err=True)

@@ -1,0 +1,81 @@
+"""One device's bundle proved over MQTT, no faster than connections may be begun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from pipeline import mqtt
+from pipeline.aws.limiter import Budget
+from pipeline.verify.findings import Check, Finding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Connector"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Connects with bundles, each with nothing but its own files. Made inside an event loop.
+
+    Attributes:
+        concurrency: Connections at once at most.
+        rate: Connections begun per second at most.
+        port: Another port than the bundles say, or None.
+        topic: Where each publishes one message; ``{thing}`` stands for its name. None for the proof's own.
+    """
+
+    concurrency: int
+    rate: float
+    port: int | None = None
+    topic: str | None = None
+    _budget: Budget = field(init=False)
+    _threads: anyio.CapacityLimiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.topic is not None:
+            mqtt.check_topic(self.topic)
+        object.__setattr__(self, "_budget", Budget(self.rate))
+        object.__setattr__(self, "_threads", anyio.CapacityLimiter(self.concurrency))
+
+    async def prove(self, folder: Path) -> list[Finding]:
+        """Connect with a bundle, publish one message, and return why that could not be done.
+
+        Raises:
+            UsageError: The extra ``mqtt`` is not installed, or nobody can publish to the topic.
+        """
+        try:
+            bundle = self._bundle(folder)
+            topic = None if self.topic is None else self.topic.replace("{thing}", bundle.thing_name)
+            await self._budget.acquire()
+            await mqtt.prove(bundle, topic=topic, limiter=self._threads)
+        except mqtt.ProofError as error:
+            return [_finding(error)]
+        return []
+
+    async def prove_refused(self, folder: Path) -> str | Finding:
+        """Connect with a bundle under another thing's name.
+
+        Returns:
+            In what words that was refused, or what is wrong.
+
+        Raises:
+            UsageError: The extra ``mqtt`` is not installed.
+        """
+        try:
+            await self._budget.acquire()
+            return await mqtt.prove_refused(self._bundle(folder), limiter=self._threads)
+        except mqtt.ProofError as error:
+            return _finding(error)
+
+    def _bundle(self, folder: Path) -> mqtt.BundleFiles:
+        bundle = mqtt.read_bundle(folder)
+        return replace(bundle, port=self.port or bundle.port)
+
+
+def _finding(error: mqtt.ProofError) -> Finding:
+    advice = f"; {error.advice}" if error.advice else ""
+    return Finding(Check.CONNECT, error.code, f"{error.message}{advice}")

@@ -1,0 +1,89 @@
+"""What is found wrong, and the verdict on one device.
+
+===========  ========================================================================================
+check        codes
+===========  ========================================================================================
+``offline``  ``NotDone``, ``FolderMissing``, ``NotAFolder``, ``FolderMode``, ``WrongOwner``, ``FileMissing``,
+             ``ForeignFile``, ``NotAFile``, ``Unreadable``, ``KeyMode``, ``KeyBroken``, ``WrongKey``,
+             ``CSRBroken``, ``WrongCSR``, ``CertificateBroken``, ``WrongPair``, ``WrongCommonName``,
+             ``WrongCertificate``, ``NotValidNow``, ``ChecksumDiffers``, and of the run as a whole
+             ``ForeignFolder``, ``StagingLeft``
+``audit``    ``IssueMissing``, ``IssuedTwice``, ``IssuedForAnother``, ``AttachmentMissing``, ``PolicyLineMissing``,
+             and of the run as a whole ``TrailMissing``, ``TrailUnreadable``, ``UnrecordedCertificate``
+``remote``   ``CertificateUnknown``, ``NotActive``, ``NotInactive``, ``NotAttached``, ``WrongThing``,
+             ``PolicyMissing``, ``ForeignPolicy``, ``GroupMissing``, ``ThingMissing``, ``CallFailed``
+``connect``  those of ``mqtt.ProofError``
+===========  ========================================================================================
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+__all__ = ["Check", "Finding", "Verdict"]
+
+
+class Check(enum.StrEnum):
+    """What a device is held against."""
+
+    OFFLINE = "offline"
+    """Its bundle on disk."""
+    AUDIT = "audit"
+    """The trail of the calls that were made for it."""
+    REMOTE = "remote"
+    """The account."""
+    CONNECT = "connect"
+    """The MQTT endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        check: Which check found it.
+        code: A short, stable name of the fault.
+        message: What is wrong, in one sentence, safe to print.
+    """
+
+    check: Check
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of one device, or of the run as a whole.
+
+    Attributes:
+        thing_name: The device, or None for the run as a whole.
+        seq: Its number in the ledger; 0 for the run.
+        certificate_id: Its certificate, or None where it has none.
+        outcome: ``done``, ``failed``, ``open``, ``skipped`` or ``revoked``; the last two are not looked at.
+        checks: What it was held against.
+        findings: What is wrong; empty when all is well.
+        keeps_key: Whether the device keeps its own key, with which nobody else can connect.
+    """
+
+    thing_name: str | None
+    seq: int
+    certificate_id: str | None
+    outcome: str
+    checks: frozenset[Check]
+    findings: tuple[Finding, ...]
+    keeps_key: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    @property
+    def connected(self) -> bool:
+        """Whether the device's own bundle connected just now."""
+        return Check.CONNECT in self.checks and not self.failed(Check.CONNECT)
+
+    def failed(self, check: Check) -> bool:
+        """Whether a check found something."""
+        return any(finding.check is check for finding in self.findings)

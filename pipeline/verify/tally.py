@@ -1,0 +1,84 @@
+"""How many devices passed which check."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.verify.findings import Check
+
+if TYPE_CHECKING:
+    from pipeline.verify.findings import Verdict
+    from pipeline.verify.verification import Remarks
+
+__all__ = ["Tally"]
+
+NOT_LOOKED_AT = frozenset({"skipped", "revoked"})
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts verdicts.
+
+    Attributes:
+        outcomes: Devices by outcome, all of them.
+        ok: Devices that were looked at and are in order.
+        problems: Findings, those of the run as a whole included.
+        looked: Devices that were held against something, by check.
+        failed: Those of them that did not pass, by check.
+        codes: Findings by code.
+        keeping_keys: Devices that keep their own key, where bundles were to connect.
+    """
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    ok: int = 0
+    problems: int = 0
+    looked: Counter[Check] = field(default_factory=Counter)
+    failed: Counter[Check] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    keeping_keys: int = 0
+
+    def add(self, verdict: Verdict) -> None:
+        """Count a verdict."""
+        self.problems += len(verdict.findings)
+        self.codes.update(finding.code for finding in verdict.findings)
+        if verdict.thing_name is None:
+            return
+        self.outcomes[verdict.outcome] += 1
+        if verdict.outcome in NOT_LOOKED_AT:
+            return
+        self.ok += verdict.ok
+        self.keeping_keys += verdict.keeps_key
+        self.looked.update(verdict.checks)
+        self.failed.update(check for check in verdict.checks if verdict.failed(check))
+
+    @property
+    def devices(self) -> int:
+        """How many devices were looked at."""
+        return sum(number for outcome, number in self.outcomes.items() if outcome not in NOT_LOOKED_AT)
+
+    def passed(self, check: Check) -> int:
+        """Return how many devices passed a check."""
+        return self.looked[check] - self.failed[check]
+
+    def to_json(self, remarks: Remarks) -> dict[str, Any]:
+        """Return all of it for machines, and what was found besides."""
+        return {
+            "event": "summary",
+            "devices": self.devices,
+            "ok": self.ok,
+            "problems": self.problems,
+            "skipped": self.outcomes["skipped"],
+            "revoked": self.outcomes["revoked"],
+            "keeping_their_keys": self.keeping_keys,
+            "checks": {
+                check.value: {"looked": self.looked[check], "failed": self.failed[check]}
+                for check in Check
+                if self.looked[check]
+            },
+            "codes": dict(sorted(self.codes.items())),
+            "torn_lines": remarks.torn_lines,
+            "unrecorded_things": remarks.unrecorded_things,
+            "refused_as_another": remarks.refused_as_another,
+        }

@@ -1,0 +1,93 @@
+"""Verdicts for machines: as JSON objects, and as rows of CSV in the manifest's order."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+from pipeline.report.csv_chunks import csv_chunks
+from pipeline.text import spreadsheet_safe
+from pipeline.verify.scratch import disk_errors, open_scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from pipeline.verify.findings import Verdict
+
+__all__ = ["COLUMNS", "VerdictRows", "verdict_object"]
+
+COLUMNS = ("thing_name", "outcome", "ok", "connected", "check", "code", "message", "certificate_id")
+"""A device with several problems has a row for each; one that is in order has a row without any."""
+
+_TABLES = "CREATE TABLE rows (seq INTEGER NOT NULL, cells TEXT NOT NULL) STRICT;"
+
+
+def verdict_object(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as an object of JSON; ``thingmill retire --seen`` takes it for a connection."""
+    return {
+        "event": "run" if verdict.thing_name is None else "device",
+        "thing_name": verdict.thing_name,
+        "ok": verdict.ok,
+        "outcome": verdict.outcome,
+        "problems": [
+            {"check": finding.check.value, "code": finding.code, "message": finding.message}
+            for finding in verdict.findings
+        ],
+        "connected": verdict.connected,
+        "certificate_id": verdict.certificate_id,
+    }
+
+
+class VerdictRows:
+    """Verdicts that come in any order, kept until they can be written in the manifest's. A context manager.
+
+    Raises:
+        DiskError: The scratch database cannot be written.
+    """
+
+    def __init__(self) -> None:
+        self._connection = open_scratch(_TABLES)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def add(self, verdict: Verdict) -> None:
+        """Keep a verdict."""
+        rows = [(verdict.seq, json.dumps(cells)) for cells in _cells(verdict)]
+        with disk_errors():
+            self._connection.executemany("INSERT INTO rows VALUES (?, ?)", rows)
+
+    def csv(self) -> Iterator[bytes]:
+        """Yield the content of the file in chunks: what concerns the run as a whole first."""
+        return csv_chunks(self._rows())
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        yield COLUMNS
+        with disk_errors():
+            for (cells,) in self._connection.execute("SELECT cells FROM rows ORDER BY seq, rowid"):
+                yield tuple(json.loads(cells))
+
+
+def _cells(verdict: Verdict) -> Iterator[tuple[str, ...]]:
+    problems = [(finding.check.value, finding.code, finding.message) for finding in verdict.findings]
+    for check, code, message in problems or [("", "", "")]:
+        yield (
+            verdict.thing_name or "",  # validated once: it may begin with `-`, and nothing else is risky
+            verdict.outcome,
+            _yes(verdict.ok),
+            _yes(verdict.connected),
+            check,
+            code,
+            spreadsheet_safe(message),
+            verdict.certificate_id or "",
+        )
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "no"
