@@ -7,6 +7,6 @@ twice, or out of order, is refused by the database and not by good intentions.
 from __future__ import annotations
 
 from pipeline.ledger.changes import Ledger
-from pipeline.ledger.reader import Entry, Reader, Rejection, finished_ledger, live_ledger
+from pipeline.ledger.reader import Entry, Reader, Rejection, Standing, finished_ledger, live_ledger
 
-__all__ = ["Entry", "Ledger", "Reader", "Rejection", "finished_ledger", "live_ledger"]
+__all__ = ["Entry", "Ledger", "Reader", "Rejection", "Standing", "finished_ledger", "live_ledger"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
@@ -18,7 +20,6 @@ from pipeline.ledger.writer import Writer
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
@@ -60,7 +61,10 @@ class Ledger:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._writer.close)
         self.read.close()
-        # The last connection folds the log into the file and removes it: a finished run is one file.
+        # A finished run is one file: the log is folded into it, also when somebody is reading (``live_ledger``),
+        # for whom the empty log stays. A disk that refuses leaves the log as it is, which loses nothing.
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
     async def bind(self, identity: Mapping[str, str]) -> None:
@@ -177,9 +181,12 @@ class Ledger:
             seq, outcome="skipped", failed_step=reason.step, error_code=reason.code, error_message=reason.message
         )
 
-    async def revoked(self, seq: int) -> None:
-        """What the run did for a device was taken back."""
-        await self._write_row(seq, outcome="revoked")
+    async def revoked(self, seq: int, *, thing_deleted: bool = False) -> None:
+        """What the run did for a device was taken back; one of its name that is made later is not this run's."""
+        if thing_deleted:
+            await self._write_row(seq, outcome="revoked", thing_created=0)
+        else:
+            await self._write_row(seq, outcome="revoked")
 
     async def retired(self, seq: int) -> None:
         """The certificates that a device's thing had before this run were taken away."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.device import Certificate, Device, Issued, State
@@ -16,9 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Entry", "Reader", "Rejection", "finished_ledger", "live_ledger"]
+__all__ = ["Entry", "Reader", "Rejection", "Standing", "finished_ledger", "live_ledger"]
 
 _PAGE = 256
+
+_OUTCOMES = ("failed", "skipped", "revoked")
+
+_STANDING = f"""
+SELECT
+    {", ".join(f"count(*) FILTER (WHERE state = {s:d} AND outcome IS NULL) AS at_{s.name}" for s in State)},
+    {", ".join(f"count(*) FILTER (WHERE outcome = '{outcome}') AS {outcome}" for outcome in _OUTCOMES)},
+    count(*) FILTER (WHERE state = {State.REQUESTED:d} AND outcome IS NOT 'revoked') AS doubtful,
+    count(*) FILTER (WHERE state >= {State.ISSUED:d}) AS issued,
+    count(*) FILTER (WHERE state = {State.DONE:d} AND outcome IS NULL AND updated_at > ?) AS finished,
+    max(updated_at) AS changed
+FROM devices
+"""  # noqa: S608  names and numbers of our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +42,7 @@ class Entry:
         seq: The device's number in this ledger.
         device: Its description.
         state: What is durable.
-        thing_created: Whether this run made the thing, or (at LISTED) was about to.
+        thing_created: Whether this run made the thing, or (at LISTED) was about to, and has not deleted it since.
         spki_sha256: Its public key's hash, from KEYED on.
         requested_at: When its certificate was asked for, seconds of the epoch, from REQUESTED on.
         certificate: Its certificate from ISSUED on; its ``pem`` is empty once the bundle holds it.
@@ -52,6 +65,29 @@ class Entry:
     retired: bool
     outcome: str | None
     error: DeviceError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many devices stand where, at one instant.
+
+    Attributes:
+        states: Devices by what is durable of them, but for those that failed, were skipped or were revoked.
+        outcomes: How many ``failed``, were ``skipped``, were ``revoked``.
+        failures: Those that failed by code, the most frequent first.
+        doubtful: Devices whose certificate may have been issued without an answer, failed ones included.
+        issued: Certificates that were recorded, those that were taken back included.
+        finished: Devices that were done since the instant that was asked for.
+        changed: When a device last changed, ISO 8601 in UTC, or None.
+    """
+
+    states: Mapping[State, int]
+    outcomes: Mapping[str, int]
+    failures: Mapping[str, int]
+    doubtful: int
+    issued: int
+    finished: int
+    changed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +131,16 @@ class Reader:
             yield from map(_entry, rows)
             last = rows[-1]["seq"]
 
+    def count(self, condition: str) -> int:
+        """Return how many entries ``entries`` would yield for the same condition, without reading them."""
+        return int(self._connection.execute(f"SELECT count(*) FROM devices WHERE {condition}").fetchone()[0])  # noqa: S608
+
+    def seq_of(self, thing_name: str) -> int | None:
+        """Return a device's number by its thing's name, or None where the run has none of that name."""
+        question = "SELECT seq FROM devices WHERE folded = ? AND thing_name = ?"
+        row = self._connection.execute(question, (thing_name.casefold(), thing_name)).fetchone()
+        return None if row is None else int(row["seq"])
+
     def counts(self) -> dict[State, int]:
         """Return how many devices are in each state, failed and skipped ones included."""
         counts = dict.fromkeys(State, 0)
@@ -106,7 +152,37 @@ class Reader:
         """Return how many devices have failed, were skipped, and were revoked."""
         question = "SELECT outcome, count(*) AS n FROM devices WHERE outcome IS NOT NULL GROUP BY outcome"
         found = {row["outcome"]: row["n"] for row in self._connection.execute(question)}
-        return {outcome: found.get(outcome, 0) for outcome in ("failed", "skipped", "revoked")}
+        return {outcome: found.get(outcome, 0) for outcome in _OUTCOMES}
+
+    def standing(self, since: datetime) -> Standing:
+        """Return how many devices stand where.
+
+        One pass over the table without sorting it: with a million devices that is half the time of a GROUP BY.
+
+        Args:
+            since: The instant after which ``finished`` counts.
+        """
+        after = since.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        connection = self._connection
+        connection.execute("BEGIN")  # both questions are about one instant
+        try:
+            row = connection.execute(_STANDING, (after,)).fetchone()
+            # What failed is short of the last state, which an index knows.
+            codes = connection.execute(
+                "SELECT error_code, count(*) AS n FROM devices WHERE state < 8 AND outcome = 'failed' "
+                "GROUP BY error_code ORDER BY n DESC, error_code"
+            ).fetchall()
+        finally:
+            connection.execute("ROLLBACK")
+        return Standing(
+            states={state: row[f"at_{state.name}"] for state in State},
+            outcomes={outcome: row[outcome] for outcome in _OUTCOMES},
+            failures={str(code["error_code"]): code["n"] for code in codes},
+            doubtful=row["doubtful"],
+            issued=row["issued"],
+            finished=row["finished"],
+            changed=row["changed"],
+        )
 
     def is_finished(self, roster: Path) -> bool:
         """Return whether every device of a manifest is done or skipped, and nothing else is in the ledger."""

@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS devices (
     updated_at TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS unfinished ON devices (seq) WHERE state < 8;
+CREATE INDEX IF NOT EXISTS standing ON devices (outcome, state, error_code, updated_at);
 CREATE INDEX IF NOT EXISTS by_key ON devices (spki_sha256) WHERE state = 3;
 
 CREATE TABLE IF NOT EXISTS rejected (

@@ -1,0 +1,44 @@
+"""``thingmill iam``: the least IAM policy that the tool itself needs, by subcommand."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from pipeline.cli.app import command, run_async
+from pipeline.cli.whereabouts import ACCOUNT, PROFILE, check_account, check_region, place_at_hand
+
+
+@command("iam")
+def iam(
+    subcommands: list[str] | None = typer.Argument(
+        None, metavar="[SUBCOMMAND]...", show_default="run", help="What it is to allow."
+    ),
+    account: str | None = ACCOUNT,
+    region: str | None = typer.Option(None, "--region", show_default="any", help="AWS Region."),
+    profile: str | None = PROFILE,
+) -> None:
+    """Print the least IAM policy that subcommands need.
+
+    It holds for any account and Region that are not named; with --profile for those of the profile.
+    """
+    from pipeline.arns import ANY, Place
+    from pipeline.errors import UsageError
+    from pipeline.permissions import NEEDS, iam_policy
+    from pipeline.text import printable
+
+    check_account(account)
+    check_region(region)
+    commands = subcommands or ["run"]
+    for name in commands:
+        if name not in NEEDS:
+            raise UsageError(f"{printable(name)} calls nothing on AWS", advice=f"name some of {', '.join(NEEDS)}")
+    places = [Place(region or ANY, account or ANY)]
+
+    async def ask() -> None:
+        places[0] = await place_at_hand(profile, region, account)
+
+    if profile and not (region and account):
+        run_async(ask)
+    typer.echo(json.dumps(iam_policy(commands, places[0]), indent=2))

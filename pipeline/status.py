@@ -1,0 +1,218 @@
+"""Where a run stands, from its folder alone: also while another process has it, after a kill, and when it is over.
+
+Nothing is written and the run's lock is never taken, so looking is safe at any time and any number of times.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipeline.device import State
+from pipeline.layout import RunFolder
+from pipeline.ledger import live_ledger
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pipeline.ledger import Standing
+
+__all__ = ["STEPS", "VERSION", "Holder", "Status", "holder_of", "look"]
+
+VERSION = 1
+"""Of the object that ``Status.to_json`` describes; new keys do not change it."""
+
+STEPS = {
+    State.LISTED: "not begun",
+    State.PLANNED: "thing is there",
+    State.KEYED: "key on disk",
+    State.REQUESTED: "certificate asked for",
+    State.ISSUED: "certificate stored",
+    State.BUNDLED: "bundle on disk",
+    State.LINKED: "attached to its thing",
+    State.DONE: "done",
+}
+"""What is durable of a device, in words."""
+
+_WINDOW_SECONDS = 60.0
+_MOST_CODES = 10
+_LONGEST_PID = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that has a run now.
+
+    Attributes:
+        pid: Its process id, or None where it did not say.
+        since: When it took the run, seconds of the epoch.
+    """
+
+    pid: int | None
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a run stands. All text has passed ``printable``.
+
+    Attributes:
+        run: The run's name.
+        folder: Where it is.
+        holder: The process that has it now, or None.
+        meta: What the run is bound to and what it used, by name (``Reader.meta``).
+        standing: How many devices stand where.
+        window: Over how many of the last seconds ``standing.finished`` was counted.
+        looked_at: When, seconds of the epoch.
+    """
+
+    run: str
+    folder: str
+    holder: Holder | None
+    meta: Mapping[str, str]
+    standing: Standing
+    window: float
+    looked_at: float
+
+    @property
+    def devices(self) -> int:
+        """How many there are in all."""
+        return sum(self.standing.states.values()) + sum(self.standing.outcomes.values())
+
+    @property
+    def left(self) -> int:
+        """How many are still to be brought to their end."""
+        return sum(number for state, number in self.standing.states.items() if state is not State.DONE)
+
+    @property
+    def phase(self) -> str:
+        """``running`` while a process has it; else ``stopped``, ``finished``, or ``revoked`` as a whole."""
+        if self.holder is not None:
+            return "running"
+        if self.standing.outcomes["revoked"] and not self.left and not self.standing.states[State.DONE]:
+            return "revoked"
+        return "stopped" if self.left else "finished"
+
+    @property
+    def per_second(self) -> float | None:
+        """Devices finished per second of the window, or None while no process has the run."""
+        return None if self.holder is None else self.standing.finished / self.window
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at that rate, or None where that cannot be said."""
+        return self.left / self.per_second if self.per_second and self.left else None
+
+    @property
+    def quotas(self) -> Mapping[str, Mapping[str, Any]]:
+        """The calls per second that the run allows itself, and where each is from, by operation."""
+        found = json.loads(self.meta.get("quotas", "{}"))
+        return {
+            printable(api): {"rate": float(grant["rate"]), "source": printable(grant["source"])}
+            for api, grant in found.items()
+        }
+
+    def about(self, name: str) -> str:
+        """Return what the run is bound to (``account``, ``Region``, ``key type``), or "" where it is not yet."""
+        return printable(self.meta.get(name, ""))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it for machines."""
+        standing = self.standing
+        return {
+            "version": VERSION,
+            "run": self.run,
+            "folder": self.folder,
+            "phase": self.phase,
+            "process": None if self.holder is None else self.holder.pid,
+            "account": self.about("account"),
+            "region": self.about("Region"),
+            "key_type": self.about("key type"),
+            "certificates": self.about("certificates"),
+            "devices": self.devices,
+            "left": self.left,
+            "states": {state.name: number for state, number in standing.states.items()},
+            "failed": standing.outcomes["failed"],
+            "failed_by_code": dict(self.worst_codes()),
+            "skipped": standing.outcomes["skipped"],
+            "revoked": standing.outcomes["revoked"],
+            "in_doubt": standing.doubtful,
+            "certificates_issued": standing.issued,
+            "finished": standing.finished,
+            "window_seconds": round(self.window, 3),
+            "devices_per_second": _rounded(self.per_second),
+            "seconds_left": _rounded(self.seconds_left),
+            "last_change": standing.changed,
+            "quotas": self.quotas,
+            "time": datetime.fromtimestamp(self.looked_at, UTC).isoformat(timespec="seconds"),
+        }
+
+    def worst_codes(self) -> list[tuple[str, int]]:
+        """Return the most frequent causes of failure, ten at most, and how many devices each has."""
+        return [(printable(code), number) for code, number in self.standing.failures.items()][:_MOST_CODES]
+
+
+def look(root: Path, now: float | None = None) -> Status:
+    """Return where a run stands.
+
+    Args:
+        root: The run's folder.
+        now: Seconds of the epoch, where it is not this instant.
+
+    Raises:
+        DiskError: The ledger cannot be read.
+        RunFolderError: It is no ledger that this thingmill can read.
+    """
+    now = time.time() if now is None else now
+    folder = RunFolder(root)
+    holder = holder_of(folder.lock)
+    # What an earlier process finished says nothing about the pace of this one.
+    since = now - _WINDOW_SECONDS if holder is None else max(now - _WINDOW_SECONDS, min(holder.since, now - 1))
+    # Opened anew for each look: a reader that stays open keeps the run from folding its log when it ends.
+    with closing(live_ledger(folder.ledger)) as reader:
+        meta = reader.meta()
+        standing = reader.standing(datetime.fromtimestamp(since, UTC))
+    return Status(
+        run=printable(root.resolve().name),
+        folder=printable(str(root)),
+        holder=holder,
+        meta=meta,
+        standing=standing,
+        window=now - since,
+        looked_at=now,
+    )
+
+
+def holder_of(lock: Path) -> Holder | None:
+    """Return which process has a run now, without taking it and without making the lock's file.
+
+    Whoever gives a run back empties the file, so only one that is not empty is tried: with a shared lock, for an
+    instant, to tell a process that has the run from one that was killed over it.
+    """
+    try:
+        handle = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        said = os.pread(handle, _LONGEST_PID, 0).decode("ascii", "replace").strip()
+        if not said:
+            return None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return Holder(int(said) if said.isdigit() else None, os.fstat(handle).st_mtime)
+        return None
+    finally:
+        os.close(handle)  # which gives the shared lock back
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 3)
