@@ -1,4 +1,4 @@
-"""A certificate taken off the account: its authority first, then what it is attached to, then itself."""
+"""What a run put on the account, taken off it: a certificate, and the thing that was made for it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pipeline.aws.failures import CallError, Failure
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from pipeline.aws.registry import Registry
+    from pipeline.aws.registry import Registry, Thing
+    from pipeline.device import Device
 
-__all__ = ["withdraw"]
+__all__ = ["delete_thing", "withdraw"]
 
 MOST_WAITS = 8
 """How often a deletion is tried that AWS IoT refuses because a detachment has not shown yet: it takes seconds."""
 
 _NOT_YET = frozenset({"DeleteConflictException", "CertificateStateException"})
+_POWERLESS = frozenset({"INACTIVE", "REVOKED"})
+"""States of a certificate that cannot connect, and may be deleted."""
 
 
 async def withdraw(registry: Registry, certificate_arn: str, *, for_thing: str | None = None) -> str:
@@ -36,30 +39,82 @@ async def withdraw(registry: Registry, certificate_arn: str, *, for_thing: str |
         CallError: AWS refused something.
     """
     identity = certificate_arn.rpartition("/")[2]
-    if await registry.describe_certificate(identity) is None:
+    described = await registry.describe_certificate(identity)
+    if described is None:
         return ""
     things = await registry.list_principal_things(certificate_arn)
     others = sorted(set(things) - {for_thing}) if for_thing is not None else []
     if for_thing is not None and others:
         await registry.detach_thing_principal(for_thing, certificate_arn)
         return f"other things have it too ({printable(others[0], 128)}), and keep it"
-    for policy in await registry.list_attached_policies(certificate_arn):
-        await registry.detach_policy(policy, certificate_arn)
-    for thing in things:
-        await registry.detach_thing_principal(thing, certificate_arn)
-    await registry.deactivate_certificate(identity)
-    return await _delete(registry, identity)
-
-
-async def _delete(registry: Registry, certificate_id: str) -> str:
+    active, reason = described.status not in _POWERLESS, ""
     for wait in range(1, MOST_WAITS + 1):
+        await _detach(registry, certificate_arn, things)
+        if active:
+            await registry.deactivate_certificate(identity)
         try:
-            await registry.delete_certificate(certificate_id)
+            await registry.delete_certificate(identity)
         except CallError as error:
             if error.failure is not Failure.REFUSED or error.code not in _NOT_YET:
                 raise
             reason = f"it was set inactive but not deleted: {error.reason}"
-            await registry.pause(wait)
+            active = error.code == "CertificateStateException"
         else:
             return ""
+        await registry.pause(wait)
+        # Lists lag behind attachments too: what the first one did not show yet is detached now.
+        things = [for_thing] if for_thing is not None else await registry.list_principal_things(certificate_arn)
     return reason
+
+
+async def _detach(registry: Registry, certificate_arn: str, things: list[str]) -> None:
+    for policy in await registry.list_attached_policies(certificate_arn):
+        await registry.detach_policy(policy, certificate_arn)
+    for thing in things:
+        await registry.detach_thing_principal(thing, certificate_arn)
+
+
+async def delete_thing(registry: Registry, device: Device, certificate_arn: str | None, *, certain: bool) -> str:
+    """Delete a thing that a run made, unless somebody else has come to rely on it.
+
+    It may be done again after it was done or was cut short.
+
+    Args:
+        registry: AWS IoT, patient.
+        device: The device whose thing it is.
+        certificate_arn: Its certificate, withdrawn already, which lists may still show for some seconds.
+        certain: Whether the thing is known to have been made. Where it was only about to be, one that is not as
+            the run would have made it is somebody else's.
+
+    Returns:
+        Why it stays, or "" when it is gone.
+
+    Raises:
+        CallError: AWS refused something.
+    """
+    name, reason = device.thing_name, ""
+    for wait in range(1, MOST_WAITS + 1):
+        thing = await registry.describe_thing(name)
+        if thing is None:
+            return ""
+        if not certain and not _is_as_made(thing, device):
+            return "the thing is there and is not as this run would have made it: it may be somebody else's"
+        principals = set(await registry.list_thing_principals(name)) - {certificate_arn}
+        if principals:
+            return f"the thing has a principal that is not this run's: {printable(min(principals), 256)}"
+        try:
+            await registry.delete_thing(name)
+        except CallError as error:
+            # What AWS IoT answers while a principal is attached (API reference, DeleteThing).
+            if error.failure is not Failure.REFUSED or error.code != "InvalidRequestException":
+                raise
+            reason = f"the thing was not deleted: {error.reason}"
+        else:
+            return ""
+        await registry.pause(wait)
+    return reason
+
+
+def _is_as_made(thing: Thing, device: Device) -> bool:
+    made = (device.thing_type, device.attributes, device.billing_group)
+    return (thing.thing_type, thing.attributes, thing.billing_group) == made

@@ -185,8 +185,8 @@ class Reader:
         )
 
     def is_finished(self, roster: Path) -> bool:
-        """Return whether every device of a manifest is done or skipped, and nothing else is in the ledger."""
-        open_rows = "SELECT 1 FROM devices WHERE state < 8 AND outcome IS NOT 'skipped' LIMIT 1"
+        """Return whether nothing is left to do for any device of a manifest, and no other is in the ledger."""
+        open_rows = "SELECT 1 FROM devices WHERE state < 8 AND (outcome IS NULL OR outcome = 'failed') LIMIT 1"
         return self._connection.execute(open_rows).fetchone() is None and enrolment.is_enrolled(
             self._connection, roster
         )

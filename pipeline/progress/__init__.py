@@ -23,13 +23,14 @@ from pipeline.progress.events import JsonEvents, print_summary
 from pipeline.progress.figures import Figures, Gauge
 from pipeline.progress.lines import PlainLines
 from pipeline.progress.result import print_result
+from pipeline.progress.revoking import BarOfRevoking, EventsOfRevoking, LinesOfRevoking, bar_of_revoking
 from pipeline.progress.screen import Screen
 from pipeline.progress.sinks import FailureLog
 from pipeline.progress.validation import bar_of_reading, lines_of_reading
 from pipeline.progress.view import View, record_svg
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from pipeline.meter import Meter
     from pipeline.progress.sinks import Silence
@@ -44,6 +45,7 @@ __all__ = [
     "final_table",
     "print_summary",
     "record_svg",
+    "revoking",
     "validating",
 ]
 
@@ -110,6 +112,36 @@ def validating(
     if console is None:
         return lines_of_reading(manifest, stderr, clock)
     return bar_of_reading(manifest, console, clock)
+
+
+@contextlib.contextmanager
+def revoking(
+    run: str, total: int, *, kind: Kind, stdout: TextIO, stderr: TextIO
+) -> Iterator[LinesOfRevoking | EventsOfRevoking]:
+    """Show how far a revoke is for as long as the block runs.
+
+    Args:
+        run: The run's name.
+        total: Devices to take back.
+        kind: What to show; ``quiet`` is not among it.
+        stdout: Takes the events of ``json``, and nothing else.
+        stderr: Takes all the rest.
+
+    Yields:
+        Who is to be told (``pipeline.revoke.Watcher``), which listens to a meter's notes too.
+    """
+    console = None if kind == "json" else _terminal(stderr)
+    watcher: LinesOfRevoking | EventsOfRevoking
+    with contextlib.ExitStack() as stack:
+        if kind == "json":
+            watcher = EventsOfRevoking(stdout)
+        elif console is None:
+            watcher = LinesOfRevoking(run, total, stderr)
+        else:
+            watcher = bar = BarOfRevoking(run, total, console)
+            stack.enter_context(bar_of_revoking(bar, console))
+        yield watcher
+        watcher.end()
 
 
 def final_table(summary: Summary, *, stream: TextIO, resume: str | None = None) -> None:

@@ -40,15 +40,18 @@ def print_result(summary: Summary, console: Console, resume: str | None) -> None
         console.print(Text(f"{len(summary.failures) - _GROUPS:,} more causes are in the reports", "red"))
     for label, place in (("bundles", summary.folder.devices), ("reports", summary.folder.root)):
         _whole(console, f"{label:<8} {place}")
-    if resume and not summary.is_finished:
+    if resume and not (summary.is_finished or summary.outcomes["revoked"]):
         console.print(Text("to go on, run"))
         _whole(console, f"  {resume}")
 
 
 def _headline(summary: Summary) -> Text:
-    done, total = summary.outcomes["done"], summary.total
+    total, revoked = summary.total, summary.outcomes["revoked"]
+    number, what = (revoked, "revoked") if revoked else (summary.outcomes["done"], "done")
     headline = Text(f"{summary.run}: ", "bold")
-    verdict = f"all {total:,} devices are done" if done == total else f"{done:,} of {total:,} devices are done"
+    verdict = (
+        f"all {total:,} devices are {what}" if number == total else f"{number:,} of {total:,} devices are {what}"
+    )
     return headline.append(verdict, "bold green" if summary.is_finished else "bold yellow")
 
 

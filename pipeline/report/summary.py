@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     from pipeline.ledger import Entry, Reader
     from pipeline.report.usage import Usage
 
-__all__ = ["FAILED", "Group", "Summary", "outcome_of", "state_of", "summarise"]
+__all__ = ["FAILED", "REVOKED", "Group", "Summary", "outcome_of", "state_of", "summarise"]
 
 FAILED = "FAILED"
 """Shown as the state of a device that failed; the step beside it says where."""
+
+REVOKED = "REVOKED"
+"""Shown as the state of a device that was taken back."""
+
+_SHOWN = {"failed": FAILED, "revoked": REVOKED}
 
 _EXAMPLES = 5
 
@@ -62,8 +67,9 @@ class Summary:
         endpoint: The host that the devices connect to.
         quotas: The budgets by API operation.
         total: Devices in the run.
-        states: How many stand at each state, in the order of the steps; those that failed stand at ``FAILED``.
-        outcomes: How many are ``done``, ``failed``, ``skipped`` and ``open``.
+        states: How many stand at each state, in the order of the steps; those that failed stand at ``FAILED``,
+            those that were taken back at ``REVOKED``.
+        outcomes: How many are ``done``, ``failed``, ``skipped``, ``open`` and ``revoked``.
         failures: The devices that failed by cause, the most frequent first.
         skips: The devices that were left alone by cause, the most frequent first.
     """
@@ -84,18 +90,18 @@ class Summary:
 
     @property
     def is_finished(self) -> bool:
-        """Whether running it again would find nothing to do."""
+        """Whether nothing is left to do: every device is done, was left alone, or was taken back."""
         return self.outcomes["open"] == 0 and self.outcomes["failed"] == 0
 
 
 def outcome_of(entry: Entry) -> str:
-    """Return ``done``, ``failed``, ``skipped``, or ``open`` for a device that is still under way."""
+    """Return ``done``, ``failed``, ``skipped``, ``revoked``, or ``open`` for a device that is still under way."""
     return entry.outcome or ("done" if entry.state is State.DONE else "open")
 
 
 def state_of(entry: Entry) -> str:
     """Return the state that reports show for a device."""
-    return FAILED if entry.outcome == "failed" else entry.state.name
+    return _SHOWN.get(entry.outcome or "", entry.state.name)
 
 
 def summarise(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
@@ -111,8 +117,9 @@ def summarise(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
     total = at.total()
     failures, failed_at = _grouped(reader.entries("outcome = 'failed'"))
     skips, skipped_at = _grouped(reader.entries("outcome = 'skipped'"))
-    done = at[State.DONE] - failed_at[State.DONE] - skipped_at[State.DONE]
-    failed, skipped = failed_at.total(), skipped_at.total()
+    revoked_at = Counter(_revoked_at(reader))
+    done = at[State.DONE] - failed_at[State.DONE] - skipped_at[State.DONE] - revoked_at[State.DONE]
+    failed, skipped, revoked = failed_at.total(), skipped_at.total(), revoked_at.total()
     return Summary(
         run=printable(folder.root.resolve().name),
         folder=folder,
@@ -123,11 +130,25 @@ def summarise(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
         endpoint=printable(meta.get("endpoint", "")),
         quotas=_quotas(meta),
         total=total,
-        states={state.name: at[state] - failed_at[state] for state in State} | {FAILED: failed},
-        outcomes={"done": done, "failed": failed, "skipped": skipped, "open": total - done - failed - skipped},
+        states={state.name: at[state] - failed_at[state] - revoked_at[state] for state in State}
+        | {FAILED: failed, REVOKED: revoked},
+        outcomes={
+            "done": done,
+            "failed": failed,
+            "skipped": skipped,
+            "open": total - done - failed - skipped - revoked,
+            "revoked": revoked,
+        },
         failures=failures,
         skips=skips,
     )
+
+
+def _revoked_at(reader: Reader) -> dict[State, int]:
+    """Return how many devices were taken back by the state they had reached."""
+    if not reader.outcomes()["revoked"]:
+        return {}
+    return {state: reader.count(f"outcome = 'revoked' AND state = {state:d}") for state in State}
 
 
 def _quotas(meta: Mapping[str, str]) -> dict[str, Grant]:

@@ -33,7 +33,8 @@ COLUMNS = (
     "spki_sha256",
     "bundle",
 )
-"""``state`` is a ``State`` or ``FAILED``; ``step`` is where a device failed; ``bundle`` is relative to the run."""
+"""``state`` is a ``State``, ``FAILED`` or ``REVOKED``; ``step`` is where a device failed; ``bundle`` is relative
+to the run (a revoked device's may have been purged)."""
 
 
 def summary_csv(reader: Reader, folder: RunFolder) -> Iterator[bytes]:

@@ -26,10 +26,12 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def summary_of(*, done: int, failed: int = 0, text: str = "the certificate is for another key") -> Summary:
+def summary_of(
+    *, done: int, failed: int = 0, revoked: int = 0, text: str = "the certificate is for another key"
+) -> Summary:
     """The summary of a run over ten devices."""
     groups = (Group("WrongKey", failed, ("t1", "t2"), text, text),) if failed else ()
-    still_open = 10 - done - failed
+    still_open = 10 - done - failed - revoked
     return Summary(
         run="line-7",
         folder=RunFolder(Path("output/line-7")),
@@ -46,8 +48,9 @@ def summary_of(*, done: int, failed: int = 0, text: str = "the certificate is fo
         endpoint="a1.example.net",
         quotas={},
         total=10,
-        states=dict.fromkeys(_STATES, 0) | {"DONE": done, "FAILED": failed, "BUNDLED": still_open},
-        outcomes={"done": done, "failed": failed, "skipped": 0, "open": still_open},
+        states=dict.fromkeys(_STATES, 0)
+        | {"DONE": done, "FAILED": failed, "BUNDLED": still_open, "REVOKED": revoked},
+        outcomes={"done": done, "failed": failed, "skipped": 0, "open": still_open, "revoked": revoked},
         failures=groups,
         skips=(),
     )
@@ -97,6 +100,15 @@ def test_a_finished_run_has_no_command_to_go_on() -> None:
     assert RESUME not in text
 
 
+def test_a_run_that_was_taken_back_says_so() -> None:
+    """The headline counts what was revoked, and no command to go on is given: it would be refused."""
+    assert printed(summary_of(done=0, revoked=10)).startswith("line-7: all 10 devices are revoked\n")
+    text = printed(summary_of(done=6, revoked=2))
+    assert text.startswith("line-7: 2 of 10 devices are revoked\n")
+    assert ["REVOKED", "2"] in [line.split() for line in text.splitlines()]
+    assert RESUME not in text
+
+
 @pytest.mark.parametrize("width", [40, 60, 100])
 def test_the_end_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     """No line but the command is wider than the terminal, and nothing foreign acts on it."""
@@ -121,4 +133,4 @@ def test_the_last_event_is_the_summary() -> None:
     (line,) = stream.getvalue().splitlines()
     event = json.loads(line)
     assert (event["event"], event["run"], event["folder"]) == ("summary", "line-7", "output/line-7")
-    assert event["outcomes"] == {"done": 8, "failed": 1, "skipped": 0, "open": 1}
+    assert event["outcomes"] == {"done": 8, "failed": 1, "skipped": 0, "open": 1, "revoked": 0}

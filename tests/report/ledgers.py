@@ -31,6 +31,7 @@ class Fate:
     state: State = State.DONE
     failed: DeviceError | None = None
     skipped: DeviceError | None = None
+    revoked: bool = False
 
 
 def device(name: str, line: int = 1) -> Device:
@@ -75,6 +76,8 @@ async def _play(folder: RunFolder, roster: Path, fates: Sequence[Fate], meta: Ma
                 await ledger.failed(entry.seq, fate.failed)
             if fate.skipped:
                 await ledger.skipped(entry.seq, fate.skipped)
+            if fate.revoked:
+                await ledger.revoked(entry.seq)
 
 
 def _steps(ledger: Ledger, seq: int, name: str, until: State) -> Iterator[Coroutine[None, None, None]]:

@@ -129,7 +129,7 @@ def test_the_document_counts_every_device_once(tmp_path: Path) -> None:
     report(tmp_path, mixed())
     document = json.loads((tmp_path / SUMMARY_JSON).read_text())
     assert document["devices"] == sum(document["states"].values()) == sum(document["outcomes"].values()) == 5
-    assert document["outcomes"] == {"done": 2, "failed": 1, "skipped": 1, "open": 1}
+    assert document["outcomes"] == {"done": 2, "failed": 1, "skipped": 1, "open": 1, "revoked": 0}
     assert {name: number for name, number in document["states"].items() if number} == {
         "PLANNED": 1,
         "BUNDLED": 1,
@@ -241,3 +241,22 @@ def test_a_run_is_finished_when_nothing_is_left(tmp_path: Path) -> None:
     assert report(tmp_path / "finished", finished).is_finished
     assert not report(tmp_path / "failed", [*finished, Fate(device("c"), State.LISTED, failed=WRONG)]).is_finished
     assert not report(tmp_path / "open", [*finished, Fate(device("c"), State.LISTED)]).is_finished
+
+
+def test_devices_that_were_taken_back_are_counted_apart(tmp_path: Path) -> None:
+    """A revoked device is neither done nor failed nor open, whatever state it had reached."""
+    fates = [
+        Fate(device("gone", 1), revoked=True),
+        Fate(device("half", 2), State.KEYED, failed=WRONG, revoked=True),
+        Fate(device("done", 3)),
+    ]
+    summary = report(tmp_path, fates)
+    assert [(row["thing_name"], row["state"], row["outcome"]) for row in rows(tmp_path)] == [
+        ("gone", "REVOKED", "revoked"),
+        ("half", "REVOKED", "revoked"),
+        ("done", "DONE", "done"),
+    ]
+    assert summary.outcomes == {"done": 1, "failed": 0, "skipped": 0, "open": 0, "revoked": 2}
+    assert {name: number for name, number in summary.states.items() if number} == {"DONE": 1, "REVOKED": 2}
+    assert summary.is_finished
+    assert not (tmp_path / "failed.csv").exists()

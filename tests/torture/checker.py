@@ -105,6 +105,9 @@ def check(scene: Scene) -> Tally:
             tally.problems.append(f"{name}: a CSR was sent for a key that is not the bundle's")
     _hold_ledger(scene, bundles, {each.certificate_id for each in certificates}, tally)
     _hold_folders(scene, tally)
+    verified = scene.verify()
+    if verified.code != 0:
+        tally.problems.append(f"verify: {verified.out}{verified.err}")
     return tally
 
 

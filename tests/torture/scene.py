@@ -196,6 +196,10 @@ class Scene:
         command = [sys.executable, "-m", "pipeline", "reconcile", str(self.root)]
         return self.end(self.start(command=[*command, "--endpoint-url", self.aws.url, *arguments]))
 
+    def verify(self) -> Ended:
+        """Run ``thingmill verify`` on the run: each bundle, and the ledger against the audit trail."""
+        return self.end(self.start(command=[sys.executable, "-m", "pipeline", "verify", str(self.root)]))
+
     def certificates(self) -> int:
         """Return how many certificates the account has."""
         return self.aws.run(lambda double: len(double.account.store.certificates))

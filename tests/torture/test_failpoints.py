@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 FLEET = [f"Own{number:02}" for number in range(6)]
 """Devices that keep their keys: workers only write their bundles, all else is passed by the coordinator."""
 
-CREATED = len(FLEET) + 2
-"""Files that the coordinator of such a run writes: a CSR for each device, and two summaries."""
+CREATED = len(FLEET) + 3
+"""Files that the coordinator of such a run writes: one to try the disk, a CSR for each device, two summaries."""
 
 PREFLIGHT = 4
 """Calls before the first device: who we are, the endpoint, the group, the policy."""

@@ -1,0 +1,193 @@
+"""``thingmill revoke``: a run taken back, with its plan shown first."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async, settling_seconds
+from pipeline.errors import UsageError
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.cli.owning import OwnedRun
+    from pipeline.progress import Kind
+    from pipeline.revocation import Plan, Scope
+    from pipeline.stop import Stop
+
+
+@command("revoke")
+def revoke(
+    run: str = RUN,
+    device: list[str] | None = typer.Option(None, "--device", metavar="NAME", help="Only this one; repeatable."),
+    failed_only: bool = typer.Option(False, "--failed-only", help="Only devices that failed."),
+    things: bool = typer.Option(False, "--things", help="Delete the things too that the run made."),
+    purge: bool = typer.Option(False, "--purge", help="Remove the folders of keys and bundles."),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only show the plan; change nothing."),
+    profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
+    region: str | None = typer.Option(None, "--region", show_default="the run's", help="AWS Region."),
+    endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
+    local: bool = typer.Option(False, "--local", help="Against the embedded AWS IoT."),
+    quota: list[str] | None = typer.Option(
+        None, "--quota", metavar="API=TPS", help="Calls per second of one operation, where yours differ."
+    ),
+    output: Path = OUTPUT,
+    as_json: bool = typer.Option(False, "--json", help="Events as JSON lines on standard output."),
+) -> None:
+    """Take a run back: detach, deactivate and delete its certificates. Run it again to resume."""
+    from pipeline.aws import quotas
+    from pipeline.cli.owning import owned_run
+    from pipeline.revocation import Scope
+    from pipeline.settings import Access
+    from pipeline.stop import Stop
+
+    if not (yes or dry_run or (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise UsageError(
+            "a revoke cannot be undone, and nobody is at a terminal to be asked",
+            advice="look at the plan with --dry-run, then add --yes",
+        )
+    root = find_run(run, output)
+    access = Access(profile, region, endpoint_url, dict(quotas.parse(option) for option in quota or ()))
+    scope = Scope(tuple(dict.fromkeys(device or ())), failed_only, things, purge)
+    work = _Work(scope, as_json)
+
+    def once(*, execute: bool) -> None:
+        stop = Stop()
+
+        async def owned() -> None:
+            async with owned_run(root, access, stop, local=local, connections=_connections()) as taken:
+                await work.look(taken)
+                if execute:
+                    await work.execute(taken, stop)
+
+        run_async(owned)
+
+    if not yes:
+        once(execute=False)
+        if dry_run or work.is_empty:
+            return
+        if not typer.confirm("Go on?", default=False, err=True):
+            raise UsageError("nothing was done")
+    once(execute=True)
+    if work.kept:
+        raise typer.Exit(1)
+
+
+def _connections() -> int:
+    from pipeline.revoke import LANES
+
+    return LANES
+
+
+class _Work:
+    """One invocation: its plan, shown once, and what comes of it."""
+
+    def __init__(self, scope: Scope, as_json: bool) -> None:
+        self._scope = scope
+        self._as_json = as_json
+        self._plan: Plan | None = None
+        self.kept = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return self._plan is None or self._plan.is_empty
+
+    async def look(self, owned: OwnedRun) -> None:
+        """Show the plan, unless this very one was shown already.
+
+        Raises:
+            UsageError: The run has no such device, or is not as it was when the plan was shown.
+        """
+        from pipeline.revocation import look
+
+        before, self._plan = self._plan, look(owned.ledger.read, owned.folder, self._scope)
+        if before == self._plan:
+            return
+        if before is not None:
+            raise UsageError("the run changed while you were asked; nothing was done", advice="run it again")
+        identity = await owned.registry.get_caller_identity()
+        where = {"account": identity.account, "region": owned.registry.region, "identity": identity.arn}
+        if self._as_json:
+            plan = {"event": "plan", "run": _name(owned), **asdict(self._plan), **where}
+            typer.echo(json.dumps(plan))
+            return
+        typer.echo(f"account {identity.account} in {owned.registry.region} as {printable(identity.arn)}")
+        for line in _lines(self._plan, self._scope, _name(owned)):
+            typer.echo(line)
+
+    async def execute(self, owned: OwnedRun, stop: Stop) -> None:
+        """Carry the plan out, and say what came of it; what ends it early is raised."""
+        from pipeline.meter import Meter
+        from pipeline.progress import print_summary, revoking
+        from pipeline.revoke import Revoke
+        from pipeline.signals import draining
+
+        kind: Kind = "json" if self._as_json else "auto"
+        total = max(self._plan.devices, self._plan.things, self._plan.folders) if self._plan else 0
+        meter, name = Meter(), _name(owned)
+        with revoking(name, total, kind=kind, stdout=sys.stdout, stderr=sys.stderr) as watcher:
+            meter.listeners.append(watcher)
+            job = Revoke(
+                owned.folder, owned.ledger, owned.registry, self._scope, watcher, meter, settling_seconds(), stop
+            )
+            try:
+                with draining(stop.request):
+                    await job.execute()
+            finally:
+                self.kept = job.kept
+                if job.summary is not None and self._as_json:
+                    print_summary(job.summary, sys.stdout)
+        if self._as_json or self.is_empty:
+            return
+        typer.echo(f"{name}: {job.taken:,} {_noun(job.taken)} taken back")
+        if job.kept:
+            typer.echo(f"{job.kept:,} could not be; mend what is named above, then run the same command again")
+
+
+def _lines(plan: Plan, scope: Scope, name: str) -> Iterator[str]:
+    """Yield the plan for a person."""
+    if plan.is_empty:
+        yield f"{name}: nothing is left to take back"
+        return
+    are = "is" if plan.devices == 1 else "are"
+    yield f"{plan.devices:,} {_noun(plan.devices)} of {name} {are} to be taken back:"
+    rows = [
+        (plan.certificates, "certificates, detached from all things and policies, set inactive and deleted"),
+        (plan.in_doubt, "requests without an answer, settled first: each may have issued one more"),
+        (plan.rejected, "certificates that failed inspection and may not be gone yet"),
+        (plan.things, "things that the run made, deleted"),
+        *(
+            (len(names), f"{_plural(kind, len(names))} that the run made, deleted: {', '.join(names)}")
+            for kind, names in plan.made.items()
+        ),
+        (plan.folders, "devices' folders with keys and bundles, removed"),
+        (plan.retired, "devices left without any certificate: the ones that they had before were retired"),
+    ]
+    yield from (f"{number:>9,} {what}" for number, what in rows if number)
+    stays = [] if scope.things else ["things (see --things)"]
+    stays += [] if scope.purge else ["keys and bundles on disk (see --purge)"]
+    if stays:
+        yield f"what stays: {', '.join(stays)}"
+
+
+def _name(owned: OwnedRun) -> str:
+    return printable(owned.folder.root.resolve().name, 128)
+
+
+def _noun(number: int) -> str:
+    return "device" if number == 1 else "devices"
+
+
+def _plural(kind: str, number: int) -> str:
+    if number == 1:
+        return kind
+    return "policies" if kind == "policy" else f"{kind}s"

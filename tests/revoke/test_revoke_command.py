@@ -1,0 +1,191 @@
+"""``thingmill revoke`` as a process: its plan, its question, its events and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.aws.quotas import DEFAULTS
+from tests.e2e.command import DEVICE_POLICY, KEYS, Workplace
+from tests.revoke.accounts import listed
+from tests.support.awsiot import DoubleThread, Fail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RUN = ("--key", "ec-p256", "--policy", DEVICE_POLICY, "--group", "line-7", "--create-missing", "--yes")
+FAST = [f"--quota={api}=50000" for api in DEFAULTS]
+
+
+@pytest.fixture
+def double() -> Iterator[DoubleThread]:
+    with DoubleThread() as running:
+        yield running
+
+
+@pytest.fixture
+def account(tmp_path: Path, double: DoubleThread) -> Workplace:
+    """A workplace with a run of three devices that is done."""
+    workplace = Workplace(tmp_path / "output", KEYS | {"AWS_ENDPOINT_URL": double.url})
+    workplace.run("run", workplace.manifest("lot.txt", "one\ntwo\nthree\n"), *RUN, *FAST)
+    return workplace
+
+
+def changes(double: DoubleThread) -> int:
+    return double.run(lambda running: running.journal.mutating_calls)
+
+
+def test_without_a_terminal_it_wants_to_be_told_yes(account: Workplace, double: DoubleThread) -> None:
+    """Nobody is there to be asked: it ends with code 2 before any call, and says what to add."""
+    calls = double.run(lambda running: len(running.journal.calls))
+    ended = account.run("revoke", "lot", expect=2)
+    assert "--dry-run" in ended.stderr
+    assert "--yes" in ended.stderr
+    assert double.run(lambda running: len(running.journal.calls)) == calls
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(account: Workplace, double: DoubleThread) -> None:
+    """The plan names account, Region and identity, and counts what would go; ledger and account stay."""
+    before, ledger = changes(double), (account.output / "lot" / "ledger.db").read_bytes()
+    ended = account.run("revoke", "lot", "--dry-run", "--things", "--purge", *FAST)
+    assert ended.stdout.splitlines() == [
+        "account 123456789012 in eu-west-1 as arn:aws:iam::123456789012:user/line-7",
+        "3 devices of lot are to be taken back:",
+        "        3 certificates, detached from all things and policies, set inactive and deleted",
+        "        3 things that the run made, deleted",
+        "        1 policy that the run made, deleted: device-policy",
+        "        1 thing group that the run made, deleted: line-7",
+        "        3 devices' folders with keys and bundles, removed",
+    ]
+    assert changes(double) == before
+    assert (account.output / "lot" / "ledger.db").read_bytes() == ledger
+
+
+def test_a_plan_says_what_stays(account: Workplace) -> None:
+    """Where things and keys are not asked for, the plan says that they stay, and how to have them go."""
+    ended = account.run("revoke", "lot", "--dry-run", "--device", "two", *FAST)
+    assert "1 device of lot is to be taken back:" in ended.stdout
+    assert "what stays: things (see --things), keys and bundles on disk (see --purge)" in ended.stdout
+
+
+def test_with_yes_it_is_done_and_again_there_is_nothing(account: Workplace, double: DoubleThread) -> None:
+    """What was taken back is counted; a second time it says that nothing is left, and changes nothing."""
+    ended = account.run("revoke", "lot", "--things", "--purge", "--yes", *FAST)
+    assert ended.stdout.splitlines()[-1] == "lot: 3 devices taken back"
+    assert double.run(listed) == {name: {} for name in double.run(listed)}
+    assert account.summary("lot")["outcomes"]["revoked"] == 3
+    before = changes(double)
+    again = account.run("revoke", "lot", "--things", "--purge", "--yes", *FAST)
+    assert again.stdout.splitlines()[-1] == "lot: nothing is left to take back"
+    assert changes(double) == before
+
+
+def test_the_manifest_run_again_is_refused_without_a_call(account: Workplace, double: DoubleThread) -> None:
+    """A finished run that was revoked is refused with code 4 before any call, and its reports stay as they are."""
+    account.run("revoke", "lot", "--yes", *FAST)
+    calls = double.run(lambda running: len(running.journal.calls))
+    ended = account.run("run", str(account.output.parent / "lot.txt"), *RUN, expect=4)
+    assert "was revoked" in ended.stderr
+    assert "--name" in ended.stderr
+    assert double.run(lambda running: len(running.journal.calls)) == calls
+
+
+def test_a_run_revoked_in_part_says_how_much(account: Workplace) -> None:
+    """A run of which one device is revoked can be gone on with; it has nothing to do for the others, and says so."""
+    account.run("revoke", "lot", "--device", "two", "--yes", *FAST)
+    ended = account.run("run", str(account.output.parent / "lot.txt"), *RUN)
+    assert "1 of 3 devices are revoked" in ended.stdout
+
+
+def test_what_stays_is_named_and_the_code_is_1(account: Workplace, double: DoubleThread) -> None:
+    """A device that cannot be taken back is on standard error with its reason, and the others are gone."""
+    double.run(
+        lambda running: running.faults.script(
+            "DetachPolicy", Fail("InvalidRequestException", message="no \x1b[31mway"), subject="two", times=None
+        )
+    )
+    ended = account.run("revoke", "lot", "--yes", *FAST, expect=1)
+    assert "stays: two: DetachPolicy was refused: no \\x1b[31mway" in ended.stderr
+    assert ended.stdout.splitlines()[-2:] == [
+        "lot: 2 devices taken back",
+        "1 could not be; mend what is named above, then run the same command again",
+    ]
+
+
+def test_events_come_an_object_a_line(account: Workplace, double: DoubleThread) -> None:
+    """With --json standard output has the plan, each device, what stays, and the summary, and nothing else."""
+    double.run(
+        lambda running: running.faults.script(
+            "DeleteThing", Fail("VersionConflictException"), subject="two", times=None
+        )
+    )
+    ended = account.run("revoke", "lot", "--things", "--yes", "--json", *FAST, expect=1)
+    events = [json.loads(line) for line in ended.stdout.splitlines()]
+    first, *middle, last = events
+    assert (first["event"], first["devices"], first["account"]) == ("plan", 3, "123456789012")
+    assert first["made"] == {"policy": ["device-policy"], "thing group": ["line-7"]}
+    assert sorted(event["thing"] for event in middle if event["event"] == "revoked") == ["one", "three"]
+    assert [event["thing"] for event in middle if event["event"] == "stays"] == ["two"]
+    assert (last["event"], last["outcomes"]["revoked"]) == ("summary", 2)
+
+
+def test_a_device_that_is_not_the_runs_is_refused(account: Workplace) -> None:
+    """A name that the run does not have, though it be SQL, ends it with code 2."""
+    for name in ("nobody", "one') OR ('1'='1", "ONE"):
+        ended = account.run("revoke", "lot", "--device", name, "--yes", *FAST, expect=2)
+        assert "no such device" in ended.stderr
+
+
+def test_a_missing_permission_ends_it_with_code_3(account: Workplace, double: DoubleThread) -> None:
+    """Refused for all, it stops, says which permission is missing, and can be run again."""
+    double.run(lambda running: running.faults.deny("DeleteCertificate"))
+    ended = account.run("revoke", "lot", "--yes", *FAST, expect=3)
+    assert "DeleteCertificate was refused" in ended.stderr
+    double.run(lambda running: running.faults.clear())
+    account.run("revoke", "lot", "--yes", *FAST)
+    assert double.run(lambda running: len(running.account.store.certificates)) == 0
+
+
+def answer(workplace: Workplace, words: tuple[str, ...], text: str) -> tuple[int, str]:
+    """Run a command at a terminal, answer its question, and return its exit code and what stood there."""
+    terminal, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            workplace.command(*words), stdin=theirs, stdout=theirs, stderr=theirs, env=workplace.env
+        )
+        os.close(theirs)
+        shown = ""
+        answered = False
+        while True:
+            try:
+                piece = os.read(terminal, 65536)
+            except OSError:  # the process ended: nobody has the other side any more (EIO, pty(7))
+                break
+            if not piece:
+                break
+            shown += piece.decode("utf-8", "replace")
+            if "Go on?" in shown and not answered:
+                answered = True
+                os.write(terminal, text.encode())
+        return process.wait(timeout=60), shown
+    finally:
+        os.close(terminal)
+
+
+def test_at_a_terminal_it_asks(account: Workplace, double: DoubleThread) -> None:
+    """The plan comes first, then the question; no is the default and changes nothing, and yes does it."""
+    before = changes(double)
+    code, shown = answer(account, ("revoke", "lot", *FAST), "\n")
+    assert (code, changes(double)) == (2, before)
+    assert shown.index("3 devices of lot are to be taken back") < shown.index("Go on?")
+    code, shown = answer(account, ("revoke", "lot", *FAST), "y\n")
+    assert code == 0, shown
+    assert shown.count("3 devices of lot are to be taken back") == 1
+    assert "lot: 3 devices taken back" in shown
+    assert double.run(lambda running: len(running.account.store.certificates)) == 0
