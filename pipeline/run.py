@@ -24,14 +24,15 @@ from pipeline.aws.registry import ISSUE
 from pipeline.aws.session import open_registry
 from pipeline.breaker import Breaker
 from pipeline.device import State
-from pipeline.errors import DeviceError, DiskError, InterruptedRunError, RunFolderError, ThingmillError
+from pipeline.errors import DeviceError, DiskError, InterruptedRunError, ThingmillError
 from pipeline.issuance import Issuance
 from pipeline.layout import RunFolder
+from pipeline.made import Made
 from pipeline.ownership import own
 from pipeline.reconcile import SETTLING_SECONDS, Reconciler
+from pipeline.revocation import refuse_revoked
 from pipeline.signals import draining
 from pipeline.stop import Stop, StoppedError
-from pipeline.text import printable
 from pipeline.things import SkippedError
 from pipeline.workers import CHEAP, COSTLY, Workers
 
@@ -103,10 +104,13 @@ class Run:
             try:
                 account = await preflight.check(registry, settings, self.roster, self.embedded)
                 ledger = await self._open(stack, folder, registry, account)
-                await preflight.make_missing(registry, settings, account)
+                await preflight.make_missing(registry, settings, account, Made(ledger).note)
             except StoppedError:
                 raise InterruptedRunError("the run was stopped before the first device") from None
             self._warn_of_no_policy()
+            for finding in account.findings:
+                if finding.worrying:
+                    self.meter.note(str(finding))
             self.meter.note(limits.scarce(caller))
             await ledger.remember({"quotas": limits.listed(caller), "endpoint": account.endpoint.host})
             rate = Budget(settings.rate) if settings.rate else None
@@ -172,14 +176,11 @@ class Run:
         await anyio.to_thread.run_sync(_prepare, folder)
         ledger = await own(stack, folder, registry, account.identity, binding(settings))
         files.sweep_temporaries(folder.root)
-        if ledger.read.outcomes()["revoked"]:
-            raise RunFolderError(
-                f"the run in {printable(str(folder.root))} was revoked",
-                advice="choose another folder with --name to provision these devices anew",
-            )
+        refuse_revoked(ledger.read, folder.root)
         await ledger.enrol(self.roster.path, partial=settings.resumes_failed)
         await ledger.retry_failed()
-        self.meter.begin(ledger.read.counts(), ledger.read.outcomes()["skipped"])
+        left_alone = ledger.read.count(f"outcome IN ('skipped', 'revoked') AND state < {State.DONE:d}")
+        self.meter.begin(ledger.read.counts(), left_alone)
         return ledger
 
     async def _drive(self, ledger: Ledger, issuance: Issuance, rate: Budget | None) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
 from pipeline.aws import answers
 from pipeline.aws.calls import Calls
 from pipeline.text import printable
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["AccountCalls", "Identity"]
+
+_PAGE = 250
+"""The most things that a page of a group's may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,12 @@ class AccountCalls(Calls):
         """Make a static thing group; the same one again succeeds."""
         await self._call("CreateThingGroup", lambda: self._iot.create_thing_group(thingGroupName=name), group=name)
 
+    async def list_things_in_thing_group(self, group: str, token: str | None) -> tuple[list[str], str | None]:
+        """Return a page of a group's things and the token of the next one; a group that is gone has none."""
+        ask, more = self._iot.list_things_in_thing_group, _page(token)
+        answer = await self._found("ListThingsInThingGroup", lambda: ask(thingGroupName=group, **more))
+        return ([], None) if answer is None else _things("ListThingsInThingGroup", answer)
+
     async def delete_thing_group(self, name: str) -> None:
         """Delete a static thing group; one that is gone already is no failure."""
         delete = self._iot.delete_thing_group
@@ -96,7 +109,21 @@ class AccountCalls(Calls):
             "CreateBillingGroup", lambda: self._iot.create_billing_group(billingGroupName=name), group=name
         )
 
+    async def list_things_in_billing_group(self, group: str, token: str | None) -> tuple[list[str], str | None]:
+        """Return a page of a group's things and the token of the next one; a group that is gone has none."""
+        ask, more = self._iot.list_things_in_billing_group, _page(token)
+        answer = await self._found("ListThingsInBillingGroup", lambda: ask(billingGroupName=group, **more))
+        return ([], None) if answer is None else _things("ListThingsInBillingGroup", answer)
+
     async def delete_billing_group(self, name: str) -> None:
         """Delete a billing group; one that is gone already is no failure."""
         delete = self._iot.delete_billing_group
         await self._found("DeleteBillingGroup", lambda: delete(billingGroupName=name), group=name)
+
+
+def _page(token: str | None) -> dict[str, Any]:
+    return {"maxResults": _PAGE} | ({"nextToken": token} if token else {})
+
+
+def _things(api: str, answer: Mapping[str, Any]) -> tuple[list[str], str | None]:
+    return answers.texts(api, answer, "things"), answers.text(answer.get("nextToken")) or None

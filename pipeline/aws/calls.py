@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from pipeline.aws.caller import Caller, Recorder
     from pipeline.aws.client import Clients
+    from pipeline.aws.quotas import Grant
 
 __all__ = ["Calls"]
 
@@ -25,6 +26,13 @@ class Calls:
     """Makes calls in one account and Region.
 
     All raise ``CallError``, and ``StoppedError`` when the run was asked to stop before a call went out.
+
+    Attributes:
+        region: The Region.
+        open_iam: Opens a client of IAM for the length of a block.
+        credentials_end: When the credentials end for good, or None.
+        at_aws: Whether this is AWS itself, and no emulator.
+        grants: What may be used, by API operation.
     """
 
     def __init__(self, clients: Clients, caller: Caller) -> None:
@@ -33,6 +41,10 @@ class Calls:
         self._caller = caller
         self._call = caller.call
         self.region = clients.region
+        self.open_iam = clients.open_iam
+        self.credentials_end = clients.credentials_end
+        self.at_aws = clients.at_aws
+        self.grants: Mapping[str, Grant] = caller.grants
 
     def record_by(self, recorder: Recorder) -> None:
         """Have each attempt that may change something told to ``recorder`` from now on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,11 +20,13 @@ from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 
 from pipeline import __version__
+from pipeline.aws import expiry
 from pipeline.errors import RefusedError, UsageError
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
 
     from types_aiobotocore_iot import IoTClient
     from types_aiobotocore_service_quotas import ServiceQuotasClient
@@ -47,18 +50,29 @@ class Clients:
         sts: The client that says who we are.
         service_quotas: The client that says what the account grants.
         region: The Region that all calls go to.
+        open_iam: Opens a client of IAM for the length of a block: few runs need one for more than a question.
+        credentials_end: When the credentials end for good, or None (``expiry.end_of``).
+        at_aws: Whether this is AWS itself. Of an emulator nobody expects that it knows IAM.
     """
 
     iot: IoTClient
     sts: STSClient
     service_quotas: ServiceQuotasClient
     region: str
+    open_iam: Callable[[], contextlib.AbstractAsyncContextManager[Any]]
+    credentials_end: datetime | None
+    at_aws: bool
 
 
 def _is_private(endpoint_url: str) -> bool:
     """Whether nobody on the way can read or change what goes to an endpoint."""
     parts = urlsplit(endpoint_url)
     return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _is_aws(endpoint_url: str) -> bool:
+    """Whether an endpoint is AWS's own."""
+    return (urlsplit(endpoint_url).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
 
 @contextlib.asynccontextmanager
@@ -119,8 +133,18 @@ async def connect(
             iot = await stack.enter_async_context(session.create_client("iot", **options))
             sts = await stack.enter_async_context(session.create_client("sts", **options))
             service_quotas = await stack.enter_async_context(session.create_client("service-quotas", **options))
+            # The session keeps what it found for its clients; the embedded AWS IoT's own have no end.
+            end = None if credentials else expiry.end_of(await session.get_credentials())
         except (ValueError, boto.BotoCoreError) as error:
             raise RefusedError(
                 f"no AWS client can be made: {printable(str(error))}", advice="check --region and --endpoint-url"
             ) from error
-        yield Clients(iot=iot, sts=sts, service_quotas=service_quotas, region=region)
+        yield Clients(
+            iot=iot,
+            sts=sts,
+            service_quotas=service_quotas,
+            region=region,
+            open_iam=partial(session.create_client, "iam", **options),
+            credentials_end=end,
+            at_aws=_is_aws(iot.meta.endpoint_url),
+        )

@@ -133,6 +133,11 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], Failure, str], ...] = (
 """What botocore raises when there is no answer, most telling kind first; without a code, its own name serves."""
 
 
+_STILL_EXPIRED = "refreshed credentials are still expired"
+"""In what botocore raises, a plain RuntimeError, before it would sign with credentials that have ended: those of
+the environment with AWS_CREDENTIAL_EXPIRATION (``RefreshableCredentials._protected_refresh``)."""
+
+
 def sort(api: str, error: Exception) -> CallError:
     """Return what an exception of an AWS call means.
 
@@ -142,6 +147,8 @@ def sort(api: str, error: Exception) -> CallError:
     """
     if isinstance(error, boto.ClientError):
         return _sort_answer(api, error)
+    if isinstance(error, RuntimeError) and _STILL_EXPIRED in str(error):
+        return CallError(api, Failure.FATAL, "ExpiredToken", "the credentials have ended, and nobody renewed them")
     if isinstance(error, boto.EndpointConnectionError) and _was_never_connected(error):
         return CallError(api, Failure.UNSENT, "NoConnection", printable(str(error)))
     for kinds, failure, code in _KINDS:

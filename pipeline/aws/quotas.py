@@ -48,6 +48,8 @@ DEFAULTS: Mapping[str, tuple[float, float]] = {
     "ListPrincipalThings": (10, 10),
     "ListThingGroupsForThing": (10, 10),
     "ListThingPrincipals": (20, 10),
+    "ListThingsInBillingGroup": (25, 25),
+    "ListThingsInThingGroup": (25, 25),
     "UpdateCertificate": (10, 10),
 }
 """Calls per second: in large Regions, in smaller ones."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.aws import account_quotas, client, quotas
+from pipeline.aws import account_quotas, client, expiry, quotas
 from pipeline.aws.caller import Caller
 from pipeline.aws.registry import Registry
 
@@ -34,7 +34,7 @@ async def open_registry(
 
     Raises:
         UsageError: No Region is known.
-        RefusedError: No client can be made.
+        RefusedError: No client can be made, or the credentials have ended.
     """
     clients = await stack.enter_async_context(
         client.connect(
@@ -45,6 +45,7 @@ async def open_registry(
             credentials=_EMBEDDED_CREDENTIALS if embedded else None,
         )
     )
+    expiry.refuse_ended(clients.credentials_end)
     account = {} if embedded else await account_quotas.read(clients.service_quotas)
     caller = Caller(quotas.granted(clients.region, access.quotas, account), stop)
     return Registry(clients, caller), caller

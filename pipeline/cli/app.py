@@ -33,7 +33,7 @@ __all__ = [
 
 P = ParamSpec("P")
 
-_COMMANDS = ("run", "check", "plan", "verify", "reconcile", "local")
+_COMMANDS = ("run", "check", "plan", "status", "verify", "reconcile", "revoke", "retire", "policy", "iam", "local")
 """Each is a module that registers one command when it is imported, in the order of ``--help``."""
 
 MANIFEST = typer.Argument(metavar="MANIFEST", help="A manifest, or - for standard input.")

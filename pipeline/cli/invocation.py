@@ -19,6 +19,7 @@ from pipeline.local import embedded
 from pipeline.lock import RunLock
 from pipeline.meter import Meter
 from pipeline.progress import display, final_table, print_summary
+from pipeline.revocation import refuse_revoked
 from pipeline.run import Run, binding
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Invocation:
         devices = len(self.roster)
         typer.echo(f"account {account.identity.account} as {account.identity.arn}")
         typer.echo(f"devices connect to {account.endpoint.host}:{account.endpoint.port}")
+        for finding in account.findings:
+            typer.echo(finding)
         for kind, names in account.missing.items():
             if names:
                 typer.echo(f"would make the {kind}{'s' if len(names) > 1 else ''} {', '.join(names)}")
@@ -84,11 +87,16 @@ class Invocation:
         return RunFolder(self.settings.run_folder, self.settings.shard)
 
     def _is_finished(self) -> bool:
-        """Whether nothing is left to do. Finding that out makes no call and changes no byte."""
+        """Whether nothing is left to do. Finding that out makes no call and changes no byte.
+
+        Raises:
+            RunFolderError: The run was taken back.
+        """
         reader = finished_ledger(self._folder.ledger)
         if reader is None:
             return False
         try:
+            refuse_revoked(reader, self._folder.root)
             meta = reader.meta()
             same = all(meta.get(name) == value for name, value in binding(self.settings).items())
             if not same or not reader.is_finished(self.roster.path):

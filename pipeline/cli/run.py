@@ -46,7 +46,10 @@ def run(
     ),
     inactive: bool = typer.Option(False, "--inactive", help="Leave certificates inactive."),
     existing: Existing | None = typer.Option(
-        None, "--existing", show_default="fail", help="When a thing has a certificate already."
+        None,
+        "--existing",
+        show_default="fail",
+        help="When a thing has a certificate already; rotate is followed by thingmill retire.",
     ),
     shard: bool = typer.Option(False, "--shard", help="Spread devices over devices/ab/."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Look at manifest and account; make nothing."),

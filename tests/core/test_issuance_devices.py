@@ -29,7 +29,7 @@ async def test_every_device_is_done_with_one_active_certificate(mill: Mill) -> N
     names = [f"thing-{number:02}" for number in range(40)]
     run = await mill.run("\n".join(names))
     assert run.summary is not None
-    assert run.summary.outcomes == {"done": 40, "failed": 0, "skipped": 0, "open": 0}
+    assert run.summary.outcomes == {"done": 40, "failed": 0, "skipped": 0, "open": 0, "revoked": 0}
     assert set(mill.double.account.registry.things) == set(names)
     for name in names:
         [certificate] = mill.certificates(name)
@@ -114,7 +114,7 @@ async def test_one_failing_device_stops_no_other(mill: Mill) -> None:
     mill.double.faults.script("AttachThingPrincipal", Fail("InvalidRequestException"), subject="two")
     run = await mill.run("one\ntwo\nthree\n")
     assert run.summary is not None
-    assert run.summary.outcomes == {"done": 2, "failed": 1, "skipped": 0, "open": 0}
+    assert run.summary.outcomes == {"done": 2, "failed": 1, "skipped": 0, "open": 0, "revoked": 0}
     error = mill.entry("two").error
     assert error is not None
     assert (error.step, error.code) == (7, "InvalidRequestException")

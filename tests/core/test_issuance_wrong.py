@@ -47,7 +47,7 @@ async def test_a_wrong_certificate_is_removed_and_never_bundled(mill: Mill, wron
     mill.double.faults.script(ISSUE, Spoil(wrong), subject="two")
     run = await mill.run("one\ntwo\n")
     assert run.summary is not None
-    assert run.summary.outcomes == {"done": 1, "failed": 1, "skipped": 0, "open": 0}
+    assert run.summary.outcomes == {"done": 1, "failed": 1, "skipped": 0, "open": 0, "revoked": 0}
     entry = mill.entry("two")
     assert entry.error is not None
     assert (entry.error.step, entry.error.code, entry.state) == (5, CODES[wrong], State.KEYED)

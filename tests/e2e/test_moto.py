@@ -93,6 +93,8 @@ async def make_certificate_calls(registry: Registry) -> None:
     assert await registry.list_attached_policies(spare.certificate_arn) == []
     assert await registry.list_thing_groups_for_thing("one") == ["Pump"]
     one = (await registry.list_thing_principals("one"))[0]
+    assert await registry.list_things_in_thing_group("Pump", None) == (["one"], None)
+    assert await registry.list_things_in_billing_group("Pump", None) == (["one"], None)
     await registry.detach_policy("device", one)
     await registry.detach_thing_principal("one", one)
     await registry.delete_thing("one")
@@ -148,7 +150,7 @@ def test_certificates_for_another_key_are_never_bundled(moto: str, tmp_path: Pat
     workplace.run("run", manifest, *options, expect=1)
     assert list((workplace.output / "hostile" / "devices").iterdir()) == []
     summary = workplace.summary("hostile")
-    assert summary["outcomes"] == {"done": 0, "failed": 3, "skipped": 0, "open": 0}
+    assert summary["outcomes"] == {"done": 0, "failed": 3, "skipped": 0, "open": 0, "revoked": 0}
     assert [(group["code"], group["things"]) for group in summary["failures"]] == [("WrongKey", names)]
     assert certificates(moto) == []
 

@@ -36,7 +36,7 @@ def test_a_device_that_failed_goes_on_at_its_step(account: Workplace, double: Do
     assert "two" in first.stderr + first.stdout
     assert "thingmill run" in first.stdout
     summary = account.summary("line-7")
-    assert summary["outcomes"] == {"done": 2, "failed": 1, "skipped": 0, "open": 0}
+    assert summary["outcomes"] == {"done": 2, "failed": 1, "skipped": 0, "open": 0, "revoked": 0}
     assert [group["code"] for group in summary["failures"]] == ["InvalidRequestException"]
 
     before = double.run(lambda d: len(d.journal.calls))
@@ -61,7 +61,7 @@ def test_failed_csv_fed_back_resumes_its_own_run(account: Workplace, double: Dou
 
     account.run("run", str(failed), *OPTIONS)
     assert sorted(path.name for path in account.output.iterdir()) == ["line-7"]
-    assert account.summary("line-7")["outcomes"] == {"done": 3, "failed": 0, "skipped": 0, "open": 0}
+    assert account.summary("line-7")["outcomes"] == {"done": 3, "failed": 0, "skipped": 0, "open": 0, "revoked": 0}
     assert double.run(issued) == {"one": 1, "two": 1, "three": 1}
     assert double.run(lambda d: d.account.registry.things["two"].groups) == ["hall-a"]
 

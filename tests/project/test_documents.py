@@ -129,11 +129,11 @@ def test_the_events_of_json_are_told() -> None:
     assert rows == expected
 
 
-def test_the_permissions_are_those_of_the_calls() -> None:
-    """The IAM policy allows each operation that has a budget, hence each call there can be, and none besides."""
-    allowed = set(re.findall(r'"iot:(\w+)"', README))
-    # A call to STS, which needs no permission.
-    assert allowed == DEFAULTS.keys() - {"GetCallerIdentity"}
+def test_the_permissions_shown_are_the_real_ones() -> None:
+    """What the README shows of iam is what iam prints, to the letter."""
+    [block] = re.findall(r"^```\n\$ thingmill iam\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    command = [sys.executable, "-m", "pipeline", "iam"]
+    assert block == subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_the_quotas_are_those_of_the_table() -> None:

@@ -14,19 +14,19 @@ from tests.project.sources import calls_in, imports_of, modules
 
 LAYERS = (
     # What everything may use, and what uses nothing.
-    "errors text device settings stop failpoints layout hardening",
-    "files breaker signals",
-    "appender",
+    "errors text device settings stop failpoints layout hardening arns",
+    "files breaker signals sightings",
+    "appender permissions device_policy purge",
     "keys lock audit",
-    "inspection",
+    "inspection cores",
     # Each knows the layers above it in this list, and none of its neighbours.
     "manifest aws bundles ledger meter local mqtt",
-    "things preflight workers staging ownership withdrawal",
-    "removal limits",
+    "things plan workers staging ownership withdrawal rotation made",
+    "removal limits preflight revocation resources",
     "reconcile",
     "issuance",
     "report",
-    "run verify plan",
+    "run verify status retire revoke",
     "progress",
     "cli",
     "__main__",
@@ -52,6 +52,8 @@ MAY_OPEN_FILES = {
     "pipeline.appender",
     "pipeline.lock",  # the run's lock, which holds a process id for people
     "pipeline.ledger.schema",  # SQLite writes its own file
+    "pipeline.rotation",  # a scratch database without a name
+    "pipeline.verify.scratch",  # another one
     "pipeline.manifest.roster",  # a scratch database, gone when the command ends
     "pipeline.local.launcher",
     "pipeline.local.server",

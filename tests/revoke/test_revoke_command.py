@@ -97,7 +97,7 @@ def test_the_manifest_run_again_is_refused_without_a_call(account: Workplace, do
 
 
 def test_a_run_revoked_in_part_says_how_much(account: Workplace) -> None:
-    """A run of which one device is revoked can be gone on with; it has nothing to do for the others, and says so."""
+    """A run of which one device is revoked can be gone on with, and says how much of it is."""
     account.run("revoke", "lot", "--device", "two", "--yes", *FAST)
     ended = account.run("run", str(account.output.parent / "lot.txt"), *RUN)
     assert "1 of 3 devices are revoked" in ended.stdout

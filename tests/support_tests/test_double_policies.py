@@ -158,3 +158,18 @@ async def test_an_operation_that_the_double_lacks_is_told(iot: IoTClient, double
         await iot.list_jobs()
     assert error_code(caught.value) == "404 UnknownOperationException"
     assert double.journal.count("UnknownOperation") == 1
+
+
+async def test_a_policy_that_is_attached_cannot_be_deleted(iot: IoTClient) -> None:
+    """DeletePolicy conflicts while a target has the policy, and fails for one that is not there."""
+    _, arn = await _certificate(iot)
+    await iot.create_policy(policyName="p", policyDocument=_DOCUMENT)
+    await iot.attach_policy(policyName="p", target=arn)
+    with pytest.raises(ClientError) as caught:
+        await iot.delete_policy(policyName="p")
+    assert error_code(caught.value) == "409 DeleteConflictException"
+    await iot.detach_policy(policyName="p", target=arn)
+    await iot.delete_policy(policyName="p")
+    with pytest.raises(ClientError) as caught:
+        await iot.delete_policy(policyName="p")
+    assert error_code(caught.value) == "404 ResourceNotFoundException"

@@ -177,3 +177,29 @@ async def test_a_group_that_is_not_there_is_not_found(iot: IoTClient) -> None:
     with pytest.raises(ClientError) as caught:
         await iot.add_thing_to_thing_group(thingName="one", thingGroupName="line-7")
     assert error_code(caught.value) == "404 ResourceNotFoundException"
+
+
+async def test_a_deleted_group_leaves_its_things(iot: IoTClient) -> None:
+    """DeleteThingGroup and DeleteBillingGroup take the links with them, and succeed once more."""
+    await iot.create_thing_group(thingGroupName="hall")
+    await iot.create_billing_group(billingGroupName="line")
+    await iot.create_thing(thingName="one", billingGroupName="line")
+    await iot.add_thing_to_thing_group(thingName="one", thingGroupName="hall")
+    assert (await iot.list_things_in_billing_group(billingGroupName="line"))["things"] == ["one"]
+    for _ in range(2):
+        await iot.delete_thing_group(thingGroupName="hall")
+        await iot.delete_billing_group(billingGroupName="line")
+    assert "billingGroupName" not in await iot.describe_thing(thingName="one")
+    assert (await iot.list_thing_groups_for_thing(thingName="one"))["thingGroups"] == []
+    with pytest.raises(ClientError) as caught:
+        await iot.list_things_in_billing_group(billingGroupName="line")
+    assert error_code(caught.value) == "404 ResourceNotFoundException"
+
+
+async def test_a_group_with_a_child_cannot_be_deleted(iot: IoTClient) -> None:
+    """DeleteThingGroup is refused while another group names it as its parent."""
+    await iot.create_thing_group(thingGroupName="hall")
+    await iot.create_thing_group(thingGroupName="corner", parentGroupName="hall")
+    with pytest.raises(ClientError) as caught:
+        await iot.delete_thing_group(thingGroupName="hall")
+    assert error_code(caught.value) == "400 InvalidRequestException"

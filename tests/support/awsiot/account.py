@@ -38,6 +38,10 @@ class Account:
         policies: By name.
         quotas: What Service Quotas says was granted, by quota name.
         default_quotas: What it says everybody has, by quota name.
+        caller: Whose credentials are used, as the end of an ARN: ``user/…``, ``role/…`` with its path (then in a
+            session), ``federated-user/…`` or ``root``.
+        iam: What IAM says beforehand of an operation, by ``iot:Name``: its decision, and the condition keys that
+            it would have to know. What is left out is allowed.
     """
 
     def __init__(self, arns: Arns, clock: Callable[[], float]) -> None:
@@ -47,6 +51,8 @@ class Account:
         self.policies: dict[str, Policy] = {}
         self.quotas: dict[str, float] = {}
         self.default_quotas: dict[str, float] = {}
+        self.caller = "user/line-7"
+        self.iam: dict[str, tuple[str, list[str]]] = {}
         self._clock = clock
 
     def certificates_by_spki(self) -> dict[str, list[Certificate]]:
@@ -94,6 +100,23 @@ class Account:
         policy = Policy(name, self.arns.of("policy", name), document, self._clock())
         self.policies[name] = policy
         return policy
+
+    def delete_policy(self, name: str) -> None:
+        """Delete a policy that is attached to nothing.
+
+        Raises:
+            AwsError: DeleteConflictException while it is attached, ResourceNotFoundException.
+        """
+        if self.policy(name).targets:
+            raise AwsError("DeleteConflictException", "the policy must be detached from all of its targets first")
+        del self.policies[name]
+
+    def delete_group(self, name: str) -> None:
+        """Delete a thing group that has no child, and its links to things and policies."""
+        group = self.registry.groups.get(name)
+        self.registry.delete_group(name)
+        for policy in group.policies if group else ():
+            self.policies[policy].targets.pop(group.arn if group else "", None)
 
     def attached(self, target: str) -> list[str]:
         """Return the names of the policies of a certificate or thing group, as a list that can be changed."""

@@ -46,6 +46,11 @@ def _get(account: Account, request: Request) -> Answer:
     }
 
 
+def _delete(account: Account, request: Request) -> Answer:
+    account.delete_policy(request.text("policyName"))
+    return {}
+
+
 def _attach(account: Account, request: Request) -> Answer:
     account.attach_policy(request.text("policyName"), request.text("target"))
     return {}
@@ -82,6 +87,7 @@ def _place(request: Request) -> tuple[str | None, int]:
 ROUTES = (
     Route("CreatePolicy", "POST", "/policies/{policyName}", _create, mutating=True),
     Route("GetPolicy", "GET", "/policies/{policyName}", _get),
+    Route("DeletePolicy", "DELETE", "/policies/{policyName}", _delete, mutating=True),
     Route("AttachPolicy", "PUT", "/target-policies/{policyName}", _attach, mutating=True),
     Route("DetachPolicy", "POST", "/target-policies/{policyName}", _detach, mutating=True),
     Route("ListAttachedPolicies", "POST", "/attached-policies/{target}", _list_attached),

@@ -134,6 +134,11 @@ def _describe_thing_group(account: Account, request: Request) -> Answer:
     }
 
 
+def _delete_thing_group(account: Account, request: Request) -> Answer:
+    account.delete_group(request.text("thingGroupName"))
+    return {}
+
+
 def _create_billing_group(account: Account, request: Request) -> Answer:
     properties = request.mapping("billingGroupProperties")
     group = account.registry.create_billing_group(request.text("billingGroupName"), properties)
@@ -150,6 +155,17 @@ def _describe_billing_group(account: Account, request: Request) -> Answer:
         "billingGroupProperties": group.properties,
         "billingGroupMetadata": {"creationDate": group.created},
     }
+
+
+def _delete_billing_group(account: Account, request: Request) -> Answer:
+    account.registry.delete_billing_group(request.text("billingGroupName"))
+    return {}
+
+
+def _list_things_in_billing_group(account: Account, request: Request) -> Answer:
+    group = account.registry.billing_group(request.text("billingGroupName"))
+    things, token = page(account.registry.things_billed(group.name), str, *_place(request))
+    return with_token({"things": things}, token)
 
 
 def _named(request: Request, kind: str) -> str:
@@ -200,10 +216,14 @@ ROUTES = (
     Route("DescribeThingType", "GET", "/thing-types/{thingTypeName}", _describe_thing_type),
     Route("CreateThingGroup", "POST", "/thing-groups/{thingGroupName}", _create_thing_group, mutating=True),
     Route("DescribeThingGroup", "GET", "/thing-groups/{thingGroupName}", _describe_thing_group),
+    Route("DeleteThingGroup", "DELETE", "/thing-groups/{thingGroupName}", _delete_thing_group, mutating=True),
     Route(
         "CreateBillingGroup", "POST", "/billing-groups/{billingGroupName}", _create_billing_group, mutating=True
     ),
     Route("DescribeBillingGroup", "GET", "/billing-groups/{billingGroupName}", _describe_billing_group),
+    Route(
+        "DeleteBillingGroup", "DELETE", "/billing-groups/{billingGroupName}", _delete_billing_group, mutating=True
+    ),
     Route("AddThingToThingGroup", "PUT", "/thing-groups/addThingToThingGroup", _add_to_thing_group, mutating=True),
     Route(
         "AddThingToBillingGroup",
@@ -213,5 +233,11 @@ ROUTES = (
         mutating=True,
     ),
     Route("ListThingGroupsForThing", "GET", "/things/{thingName}/thing-groups", _list_groups_for_thing),
+    Route(
+        "ListThingsInBillingGroup",
+        "GET",
+        "/billing-groups/{billingGroupName}/things",
+        _list_things_in_billing_group,
+    ),
     Route("ListThingsInThingGroup", "GET", "/thing-groups/{thingGroupName}/things", _list_things_in_group),
 )

@@ -136,6 +136,14 @@ class ThingRegistry:
         _check_same("thing group", name, group.arn, same)
         return group
 
+    def delete_group(self, name: str) -> None:
+        """Delete a thing group that has no child; things leave it. One that does not exist is deleted already."""
+        if any(group.parent == name for group in self.groups.values()):
+            invalid(f"thing group {name} has child groups")
+        group = self.groups.pop(name, None)
+        for thing in group.things if group else ():
+            self.things[thing].groups.remove(name)
+
     def create_billing_group(self, name: str, properties: Mapping[str, object]) -> BillingGroup:
         """Create a billing group, idempotent as CreateThing."""
         group = self.billing_groups.get(check_name("billing group", name))
@@ -144,6 +152,17 @@ class ThingRegistry:
             self.billing_groups[name] = group
         _check_same("billing group", name, group.arn, group.properties == dict(properties))
         return group
+
+    def delete_billing_group(self, name: str) -> None:
+        """Delete a billing group; things leave it. One that does not exist is deleted already."""
+        if self.billing_groups.pop(name, None) is None:
+            return
+        for thing in self.things_billed(name):
+            self.things[thing].billing_group = None
+
+    def things_billed(self, group_name: str) -> list[str]:
+        """Return the names of the things in a billing group, sorted."""
+        return sorted(thing.name for thing in self.things.values() if thing.billing_group == group_name)
 
     def join_group(self, thing_name: str, group_name: str) -> None:
         """Put a thing into a thing group; once more changes nothing."""

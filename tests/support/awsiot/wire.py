@@ -25,6 +25,7 @@ __all__ = ["Answer", "Protocol", "Request", "Route", "error_response", "ok_respo
 Answer = dict[str, Any]
 
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
+"""The namespace of answers. Clients do not look at it, so the operations of IAM go by the same."""
 
 
 class Protocol(enum.Enum):
@@ -54,6 +55,13 @@ class Request:
         value = self.optional(name)
         if value is None:
             invalid(f"{name} is required")
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of strings, empty where it is not given."""
+        value = self.params.get(name, [])
+        if not isinstance(value, list):
+            invalid(f"{name} must be a list")
         return value
 
     def flag(self, name: str) -> bool:
@@ -115,7 +123,9 @@ async def read_params(route: Route, http: web.Request) -> dict[str, object]:
         if (member := route.renamed.get(name.lower())) is not None:
             params[member] = value
     body = await http.read()
-    if body and route.protocol is not Protocol.QUERY:
+    if body and route.protocol is Protocol.QUERY:
+        params.update(_unflattened(dict(await http.post())))
+    elif body:
         try:
             members = json.loads(body)
         except ValueError:
@@ -130,7 +140,7 @@ async def read_params(route: Route, http: web.Request) -> dict[str, object]:
 def ok_response(route: Route, answer: Answer, request_id: str, now: float) -> web.Response:
     """Return an answer. ``now`` is for the Date header, in seconds since the epoch."""
     if route.protocol is Protocol.QUERY:
-        members = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in answer.items())
+        members = _xml(answer)
         body = (
             f'<{route.operation}Response xmlns="{_STS}"><{route.operation}Result>{members}'
             f"</{route.operation}Result><ResponseMetadata><RequestId>{request_id}</RequestId>"
@@ -139,6 +149,27 @@ def ok_response(route: Route, answer: Answer, request_id: str, now: float) -> we
     else:
         body = json.dumps(answer)
     return _response(route.protocol, 200, body, {}, request_id, now)
+
+
+def _unflattened(form: Mapping[str, object]) -> dict[str, object]:
+    """Return the members of a form, where a list of texts is ``Name.member.1=…&Name.member.2=…``."""
+    params: dict[str, Any] = {}
+    for name, value in form.items():
+        start, found, number = name.partition(".member.")
+        if not found:
+            params[name] = str(value)
+        elif number.isdigit():
+            params.setdefault(start, []).append(str(value))
+    return params
+
+
+def _xml(value: object) -> str:
+    """Return a value as the XML of a query protocol: structures by name, lists by ``member``."""
+    if isinstance(value, dict):
+        return "".join(f"<{name}>{_xml(member)}</{name}>" for name, member in value.items())
+    if isinstance(value, list):
+        return "".join(f"<member>{_xml(member)}</member>" for member in value)
+    return escape(str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def error_response(protocol: Protocol, error: AwsError, request_id: str, now: float) -> web.Response:

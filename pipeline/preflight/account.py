@@ -1,7 +1,6 @@
-"""What must be true of the account before the first device: asked for, not found out half-way.
+"""What the account has and lacks of what the manifest names: policies, thing types, thing groups, billing groups.
 
-Who are we, where do devices connect, and is everything there that the manifest names: policies, thing types,
-thing groups, billing groups. Asking changes nothing; what may be made is made afterwards by ``make_missing``.
+Asking changes nothing; what may be made is made afterwards by ``make_missing``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from pipeline.aws.failures import CallError
+from pipeline.aws.failures import CallError, Failure
 from pipeline.bundles.pem import Endpoint
 from pipeline.bundles.roots import amazon_roots
 from pipeline.errors import RefusedError
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
     from pipeline.aws.registry import Identity, Registry
     from pipeline.local import Embedded
     from pipeline.manifest import Place, Roster
+    from pipeline.preflight.finding import Finding
     from pipeline.settings import Settings
 
-__all__ = ["Account", "check", "make_missing"]
+__all__ = ["Account", "look", "make_missing"]
 
 MQTT_PORT = 8883
 
@@ -43,19 +43,23 @@ class Account:
         identity: Whose credentials these are.
         endpoint: Where devices connect.
         missing: Names that the account lacks, by what they are.
+        findings: What all checks of a run found that it need not stop for.
     """
 
     identity: Identity
     endpoint: Endpoint
     missing: Mapping[str, tuple[str, ...]]
+    findings: tuple[Finding, ...] = ()
 
 
-async def check(registry: Registry, settings: Settings, roster: Roster, embedded: Embedded | None) -> Account:
+async def look(
+    registry: Registry, settings: Settings, roster: Roster, embedded: Embedded | None, identity: Identity
+) -> Account:
     """Look at the account, changing nothing.
 
     Raises:
-        RefusedError: The credentials are not accepted, or something is missing that is not to be made; the
-            message names each thing and where the manifest asks for it.
+        RefusedError: AWS refused, or something is missing that is not to be made; the message names each thing
+            and where the manifest asks for it.
     """
     if embedded is not None and roster.billing_groups():
         raise RefusedError(
@@ -63,7 +67,6 @@ async def check(registry: Registry, settings: Settings, roster: Roster, embedded
             advice="try the manifest without them, or run it against an account",
         )
     try:
-        identity = await registry.get_caller_identity()
         endpoint = await _endpoint(registry, embedded)
         missing = {
             "thing type": await _absent(registry.has_thing_type, roster.thing_types()),
@@ -92,24 +95,37 @@ async def check(registry: Registry, settings: Settings, roster: Roster, embedded
     return Account(identity, endpoint, missing)
 
 
-async def make_missing(registry: Registry, settings: Settings, account: Account) -> None:
+async def make_missing(
+    registry: Registry, settings: Settings, account: Account, note: Callable[[str, str, bool], Awaitable[None]]
+) -> None:
     """Make what ``check`` found missing and the user asked to have made.
+
+    Args:
+        registry: AWS IoT.
+        settings: What the run is asked to do.
+        account: What ``check`` found.
+        note: Makes durable that something of this kind and name is about to be made (True), or was not (False).
+            Whoever takes the run back deletes only what the run made.
 
     Raises:
         RefusedError: AWS refused.
     """
-    try:
-        for name in account.missing["thing type"]:
-            await registry.create_thing_type(name)
-        for name in account.missing["thing group"]:
-            await registry.create_thing_group(name)
-        for name in account.missing["billing group"]:
-            await registry.create_billing_group(name)
-        for name in account.missing["policy"]:
-            if settings.policy_document is not None:
-                await registry.create_policy(name, settings.policy_document)
-    except CallError as error:
-        raise error.for_run() from error
+    document = settings.policy_document or ""
+    makers: dict[str, Callable[[str], Awaitable[None]]] = {
+        "thing type": registry.create_thing_type,
+        "thing group": registry.create_thing_group,
+        "billing group": registry.create_billing_group,
+        "policy": partial(registry.create_policy, document=document),
+    }
+    for kind, make in makers.items():
+        for name in account.missing[kind]:
+            await note(kind, name, True)
+            try:
+                await make(name)
+            except CallError as error:
+                if error.failure is Failure.REFUSED:
+                    await note(kind, name, False)
+                raise error.for_run() from error
 
 
 async def _endpoint(registry: Registry, embedded: Embedded | None) -> Endpoint:

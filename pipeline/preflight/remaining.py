@@ -1,0 +1,91 @@
+"""What a run has left to do, and about how long that takes: from its manifest, and its ledger if there is one."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.device import State
+from pipeline.errors import ThingmillError
+from pipeline.ledger import live_ledger
+from pipeline.manifest import Totals
+from pipeline.plan import Plan
+from pipeline.settings import KeyType, usable_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pipeline.aws.quotas import Grant
+    from pipeline.manifest import Roster
+    from pipeline.settings import Settings
+
+__all__ = ["Remaining"]
+
+_KEY_SECONDS = {
+    KeyType.RSA_4096: 0.47,
+    KeyType.RSA_3072: 0.2,
+    KeyType.RSA_2048: 0.05,
+    KeyType.EC_P256: 1e-4,
+    KeyType.EC_P384: 7e-4,
+    KeyType.EC_P521: 7e-4,
+}
+"""About what a key takes of an ordinary core (benchmarks/results.md: 2.2 and 22 keys a second and core of RSA-4096
+and RSA-2048). ``thingmill plan`` measures it, which takes longer than the start of a run should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What is left.
+
+    Attributes:
+        totals: Of the devices that are not done yet; what some of them have behind them already is counted.
+        unwritten: Those of which nothing is on disk yet.
+    """
+
+    totals: Totals
+    unwritten: int
+
+    @classmethod
+    def of(cls, roster: Roster, ledger: Path) -> Remaining:
+        """Look at a run, which need not exist yet."""
+        whole = roster.totals()
+        counts, skipped = _counts(ledger)
+        # A run's own failed.csv names only some of the devices that a run goes on with.
+        devices = max(whole.devices, sum(counts.values())) - skipped
+        left = devices - counts.get(State.DONE, 0)
+        share = left / whole.devices if whole.devices else 0.0
+        scaled = (round(number * share) for number in (whole.with_csr, whole.with_policy, whole.memberships))
+        written = sum(number for state, number in counts.items() if state >= State.KEYED)
+        return cls(Totals(left, *scaled), devices - written)
+
+    def seconds(self, grants: Mapping[str, Grant], settings: Settings) -> float:
+        """Return about how long the run takes, by its quotas and an ordinary machine's keys."""
+        if not self.totals.devices:
+            return 0.0
+        plan = Plan.of(
+            self.totals,
+            grants,
+            settings.key_type,
+            settings.workers,
+            _KEY_SECONDS[settings.key_type],
+            settings.rate,
+            cores=usable_cores(),
+        )
+        return plan.seconds
+
+
+def _counts(ledger: Path) -> tuple[Mapping[State, int], int]:
+    """Return devices by state, and how many are left alone; a ledger that cannot be read counts as none.
+
+    Whoever opens it in earnest says what is wrong with it.
+    """
+    if not ledger.exists():
+        return {}, 0
+    try:
+        with closing(live_ledger(ledger)) as reader:
+            return reader.counts(), reader.outcomes()["skipped"]
+    except (ThingmillError, sqlite3.Error):
+        return {}, 0
