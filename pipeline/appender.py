@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -46,14 +47,21 @@ class Appender:
         """Append, durably.
 
         Raises:
-            DiskError: The disk refused; a part of it may be there.
+            DiskError: The disk refused. The file is as long as it was, unless that was refused too: then a part of
+                the data may be there, or all of it.
         """
         with files.named(self._path, "write"):
-            if self._torn and not self._ends_whole():
-                self._write(b"\n")
+            before = os.fstat(self._handle).st_size
+            ends_whole = not self._torn or self._ends_whole(before)
             self._torn = True
-            self._write(data)
-            files.sync(self._handle)
+            try:
+                self._write(data if ends_whole else b"\n" + data)
+                files.sync(self._handle)
+            except BaseException:
+                # Whoever appends the same again must not find its first lines there already.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._handle, before)
+                raise
             self._torn = False
 
     def _write(self, data: bytes) -> None:
@@ -61,8 +69,7 @@ class Appender:
         while left:
             left = left[os.write(self._handle, left) :]
 
-    def _ends_whole(self) -> bool:
-        size = os.fstat(self._handle).st_size
+    def _ends_whole(self, size: int) -> bool:
         return not size or os.pread(self._handle, 1, size - 1) == b"\n"
 
     def close(self) -> None:

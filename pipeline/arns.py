@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-__all__ = ["ANY", "Place"]
+__all__ = ["ANY", "CERTIFICATE_ARN", "CERTIFICATE_ID", "Place"]
+
+CERTIFICATE_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
+"""The hex SHA-256 of a certificate's DER."""
+
+CERTIFICATE_ARN = re.compile(r"arn:aws[a-z-]*:iot:[a-z0-9-]+:[0-9]{12}:cert/([0-9a-f]{64})", re.ASCII)
+"""A certificate of AWS IoT; its one group is the id."""
 
 ANY = "*"
 """Stands in a policy for every Region, or every account."""

@@ -87,5 +87,8 @@ def read(path: Path) -> Iterator[tuple[int, dict[str, str] | None]]:
             fields = json.loads(line)
         except ValueError:
             fields = None
-        whole = isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())
+        # What ``record`` writes is printable; anything else (a lone surrogate) is no line of ours.
+        whole = isinstance(fields, dict) and all(
+            isinstance(value, str) and value.isprintable() for value in fields.values()
+        )
         yield number, fields if whole and {"time", "call", "result"} <= fields.keys() else None

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
+from pipeline.arns import CERTIFICATE_ARN
 from pipeline.device import Certificate
 from pipeline.errors import DeviceError
 from pipeline.keys import spki_sha256
@@ -33,7 +34,6 @@ SKEW = timedelta(minutes=5)
 """How far the local clock may be behind the one that dated the certificate (Kerberos' customary bound)."""
 
 _ONE_PEM = re.compile(r"\s*-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*", re.ASCII)
-_ARN = re.compile(r"arn:aws[a-z-]*:iot:[a-z0-9-]+:[0-9]{12}:cert/([0-9a-f]{64})", re.ASCII)
 
 
 def inspect(issued: Issued, spki: str, common_name: str, now: datetime) -> Certificate:
@@ -61,7 +61,7 @@ def inspect(issued: Issued, spki: str, common_name: str, now: datetime) -> Certi
             "NotValidNow", f"the certificate is valid from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
         )
     digest = certificate.fingerprint(hashes.SHA256()).hex()
-    arn = _ARN.fullmatch(issued.certificate_arn)
+    arn = CERTIFICATE_ARN.fullmatch(issued.certificate_arn)
     if issued.certificate_id != digest or arn is None or arn.group(1) != digest:
         raise _rejected("WrongCertificateId", "the certificate's id is not the SHA-256 of its DER")
     return Certificate(

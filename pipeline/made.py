@@ -1,11 +1,12 @@
 """What a run made for itself before its first device: types, groups and policies, kept in its ledger.
 
-Each name is durable before the call that makes it, so whoever takes the run back knows of all of them, also when
-it was killed half-way; and a name that was there before, or that somebody else made, is never among them.
+That a name is about to be made is durable before the call, and that it was made after the answer. Only what was
+certainly made is the run's: where no answer came, somebody else may have made it since.
 """
 
 from __future__ import annotations
 
+import enum
 import json
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,21 @@ if TYPE_CHECKING:
 
     from pipeline.ledger import Ledger
 
-__all__ = ["Made", "recall"]
-
-_KEY = "made"
+__all__ = ["Made", "Making", "recall"]
 
 
-def recall(meta: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return what a ledger's notes say that its run made, by kind, as ``preflight`` names the kinds."""
-    return {kind: tuple(names) for kind, names in json.loads(meta.get(_KEY, "{}")).items()}
+class Making(enum.Enum):
+    """How far the making of something has come. The value is where the ledger keeps its name."""
+
+    INTENDED = "making"
+    DONE = "made"
+    NOT = ""
+    """It is not the run's, or is gone."""
+
+
+def recall(meta: Mapping[str, str], making: Making = Making.DONE) -> dict[str, tuple[str, ...]]:
+    """Return the names that have come so far by a ledger's notes, by kind, as ``preflight`` names the kinds."""
+    return {kind: tuple(names) for kind, names in json.loads(meta.get(making.value, "{}")).items()}
 
 
 class Made:
@@ -34,10 +42,13 @@ class Made:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def note(self, kind: str, name: str, made: bool) -> None:
-        """Keep that the run is about to make something (True), or that it is not its own, or is gone (False)."""
-        known = recall(self._ledger.read.meta())
-        names = [other for other in known.get(kind, ()) if other != name]
-        known[kind] = (*names, name) if made else tuple(names)
-        kept = {kind: names for kind, names in known.items() if names}
-        await self._ledger.remember({_KEY: json.dumps(kept)})
+    async def note(self, kind: str, name: str, making: Making) -> None:
+        """Keep how far the making of something has come."""
+        meta = self._ledger.read.meta()
+        notes: dict[str, str] = {}
+        for stage in (Making.INTENDED, Making.DONE):
+            known = recall(meta, stage)
+            names = tuple(other for other in known.get(kind, ()) if other != name)
+            known[kind] = (*names, name) if stage is making else names
+            notes[stage.value] = json.dumps({kind: names for kind, names in known.items() if names})
+        await self._ledger.remember(notes)

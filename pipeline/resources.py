@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.aws.failures import CallError, Failure
-from pipeline.made import recall
+from pipeline.made import Making, recall
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -41,8 +41,10 @@ async def delete_made(registry: Registry, reader: Reader, made: Made) -> AsyncIt
         "thing group": (registry.delete_thing_group, registry.list_things_in_thing_group),
         "billing group": (registry.delete_billing_group, registry.list_things_in_billing_group),
     }
-    known = recall(reader.meta())
+    known, unsure = recall(reader.meta()), recall(reader.meta(), Making.INTENDED)
     for kind, (delete, members) in ways.items():
+        for name in unsure.get(kind, ()):
+            yield f"{kind} {name}", "whether this run made it is not certain: no answer came"
         for name in known.get(kind, ()):
             stranger = await _stranger(members, reader, name) if members else None
             if stranger is not None:
@@ -55,7 +57,7 @@ async def delete_made(registry: Registry, reader: Reader, made: Made) -> AsyncIt
                     raise
                 yield f"{kind} {name}", error.reason
             else:
-                await made.note(kind, name, False)
+                await made.note(kind, name, Making.NOT)
 
 
 async def _stranger(members: _Pages, reader: Reader, group: str) -> str | None:

@@ -1,7 +1,7 @@
 """What is to be taken back of a run: which devices, what that means in numbers, and what it leaves of the run.
 
-While a run is being taken back, in part or whole, it is not gone on with: what the ledger says of its devices may
-no longer be so on the account, from the first call of a revoke on. Once a part is taken back, the rest may go on.
+While a device is being taken back, its run is not gone on with: what the ledger says of it may no longer be so on
+the account, from the first call on. Once a part of a run is taken back, the rest may go on.
 """
 
 from __future__ import annotations
@@ -22,13 +22,7 @@ if TYPE_CHECKING:
     from pipeline.layout import RunFolder
     from pipeline.ledger import Reader
 
-__all__ = ["BEGUN", "DELETABLE", "ENDED", "Plan", "Scope", "Selection", "look", "refuse_revoked"]
-
-BEGUN = {"revoke": "begun"}
-"""Kept in the ledger before the first call that takes something back."""
-
-ENDED = {"revoke": "ended"}
-"""Kept in its place when all that was asked for is taken back."""
+__all__ = ["DELETABLE", "Plan", "Scope", "Selection", "look", "refuse_revoked"]
 
 DELETABLE = ("policy", "thing group", "billing group")
 """What the run made and can be deleted again. AWS IoT deletes a thing type only five minutes after it was set
@@ -164,18 +158,15 @@ def refuse_revoked(reader: Reader, root: Path) -> None:
     Raises:
         RunFolderError: All of it was, or a revoke was begun and has not ended.
     """
-    meta = reader.meta()
-    if "revoke" not in meta:
-        return
-    where, outcomes = f"the run in {printable(str(root))}", reader.outcomes()
-    revoked, total = outcomes["revoked"], sum(reader.counts().values()) - outcomes["skipped"]
-    if revoked == total:
+    outcomes, total = reader.outcomes(), sum(reader.counts().values())
+    revoked, where = outcomes["revoked"], f"the run in {printable(str(root))}"
+    if revoked and revoked == total - outcomes["skipped"]:
         raise RunFolderError(
             f"{where} was revoked", advice="provision the devices anew in another folder with --name"
         )
-    if BEGUN.items() <= meta.items():
+    if begun := reader.count("revoking = 1 AND outcome IS NOT 'revoked'"):
         raise RunFolderError(
-            f"{where} is being revoked: {revoked:,} of {total:,} devices are",
+            f"{where} is being revoked: {begun:,} of {total:,} devices are not taken back wholly",
             advice="run the same thingmill revoke again until it ends well; then the run can go on with the rest",
         )
 

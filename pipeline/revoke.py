@@ -23,7 +23,7 @@ from pipeline.made import Made
 from pipeline.purge import has_folders, purge
 from pipeline.reconcile import SETTLING_SECONDS, Reconciler
 from pipeline.resources import delete_made
-from pipeline.revocation import BEGUN, ENDED, Selection, look
+from pipeline.revocation import Selection, look
 from pipeline.stop import Stop, StoppedError
 from pipeline.withdrawal import delete_thing, withdraw
 
@@ -116,7 +116,6 @@ class Revoke:
             InterruptedRunError: The revoke was asked to stop; running it again goes on with it.
         """
         if not self.plan().is_empty:
-            await self.ledger.remember(BEGUN)
             chosen = Selection.of(self.scope, self.ledger.read)
             reconciler = Reconciler(self.registry, self.ledger, self.meter, self.stop, self.settling)
             patient = self.registry.patient()
@@ -124,8 +123,6 @@ class Revoke:
             await self._each(chosen.doubtful, _DOUBTS, lambda entry: self._settle(entry, reconciler))
             await self._each(chosen.entries, LANES, lambda entry: self._take_back(entry, patient))
             await self._guarded(lambda: self._delete_made(chosen, patient))
-            if not self.kept and not self.stop.requested:
-                await self.ledger.remember(ENDED)
         usage = report.Usage.recall(self.ledger.read.meta())
         try:
             self.summary = await anyio.to_thread.run_sync(report.write_all, self.ledger.read, self.folder, usage)
@@ -201,6 +198,9 @@ class Revoke:
             if entry.state is State.REQUESTED:
                 return self._unsettled.get(entry.seq, "whether it has a certificate is not known"), False
             reason = self._rejected.get(entry.spki_sha256 or "", "")
+            if not reason:
+                # Durable before the first call: a run is not gone on with while this may be half done.
+                await self.ledger.revoking(entry.seq)
             if arn and not reason:
                 reason = await withdraw(patient, arn)
             if reason:

@@ -18,7 +18,7 @@ import enum
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ LONGEST_LINE = 65_536
 """Bytes. A log event of CloudWatch Logs has four times as many at most; presence events have a few hundred."""
 
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+_CERTIFICATE_ID = re.compile("[0-9a-fA-F]{64}")
 _WRAPPERS = ("message", "@message")
 """What holds a log event's text: in answers of FilterLogEvents, and in results of CloudWatch Logs Insights."""
 
@@ -86,9 +87,15 @@ def _told(line: str) -> Connection | Mute:
     else:
         name, certificate = said.get("thing_name"), said.get("certificate_id")
         connected = said.get("connected") is True
-    if not connected or not isinstance(name, str) or not isinstance(certificate, str):
-        return Mute.NO_CONNECTION
-    return Connection(name, certificate.lower())
+    # A client may call itself anything, also what is no text (JSON can spell half a surrogate pair), and may have
+    # signed in without a certificate: then it is no device of a run.
+    if connected and _is_all(name, _THING_NAME) and _is_all(certificate, _CERTIFICATE_ID):
+        return Connection(name, certificate.lower())
+    return Mute.NO_CONNECTION
+
+
+def _is_all(value: object, pattern: re.Pattern[str]) -> TypeGuard[str]:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _object(text: str) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from pipeline.bundles import pem
 from pipeline.errors import DeviceError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pipeline.bundles.pem import Endpoint
@@ -54,7 +55,7 @@ def see_key(folder: RunFolder, device: Device, step: int) -> None:
 def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoint: Endpoint) -> dict[str, str]:
     """Write the public files beside key and CSR, and give the folder its place among the bundles, durably.
 
-    It may be done again after it was done, or was cut short.
+    It may be done again after it was done, or was cut short, also where the devices' endpoint has changed since.
 
     Args:
         folder: The run's folder.
@@ -74,16 +75,12 @@ def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoin
     contents = pem.contents(device, certificate, endpoint)
     checksums = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
     if final.exists():
-        # A run may have been killed between the rename and the ledger's next state: the bundle is whole then.
-        if not staged.exists() and files.read_file(final / f"{name}.pem") == contents[f"{name}.pem"]:
-            files.sync_move(staged, final)
-            return checksums | _checksum(final / f"{name}.csr")
-        raise DeviceError(
-            6,
-            "BundleTaken",
-            f"the bundle folder of {name} is there already and is not this run's",
-            advice="move it away, then run the same command again",
-        )
+        # A run may have been killed between the rename and the ledger's next state.
+        if staged.exists() or not _is_bundle(final, name, contents):
+            raise _taken(name)
+        _refresh(final, contents)
+        files.sync_move(staged, final)
+        return checksums | _checksum(final / f"{name}.csr")
     if not staged.is_dir():
         raise keys.lost(6, name)
     see_key(folder, device, 6)
@@ -97,6 +94,34 @@ def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoin
     except FileNotFoundError:
         raise keys.lost(6, name) from None
     return checksums
+
+
+def _is_bundle(final: Path, name: str, contents: Mapping[str, bytes]) -> bool:
+    """Whether a folder is the bundle of this very certificate: nobody else can have put it there."""
+    own = f"{name}.pem"
+    return final.is_dir() and _holds(final / own, contents[own]) and (final / f"{name}.csr").is_file()
+
+
+def _refresh(final: Path, contents: Mapping[str, bytes]) -> None:
+    """Have in a bundle what this run would write: it may have been resumed with another endpoint."""
+    files.sweep_temporaries(final)
+    files.fill(final, {file: data for file, data in contents.items() if not _holds(final / file, data)})
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return files.read_file(path) == data
+    except FileNotFoundError:
+        return False
+
+
+def _taken(thing_name: str) -> DeviceError:
+    return DeviceError(
+        6,
+        "BundleTaken",
+        f"the bundle folder of {thing_name} is there already and is not this run's",
+        advice="move it away, then run the same command again",
+    )
 
 
 def _checksum(path: Path) -> dict[str, str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.arns import CERTIFICATE_ARN
 from pipeline.aws.failures import CallError, Failure
 from pipeline.errors import DeviceError
 from pipeline.settings import Existing
+from pipeline.stop import StoppedError
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ async def ensure_thing(
         existing: What to do when a certificate is attached to the thing already.
         intend: Makes durable that the thing is about to be made (True), or that it was not (False). Whoever takes
             the run back deletes only what the run made, also when it was killed just after it did.
-        intended: Whether an earlier process was about to make it: it is then ours if it is there.
+        intended: Whether an earlier process was about to make it: it is then ours if it is there just so.
 
     Raises:
         DeviceError: The thing is there and is not as the manifest has it, or has a certificate already.
@@ -70,11 +72,12 @@ async def ensure_thing(
         await intend(True)
         try:
             await registry.create_thing(device)
-        except CallError as error:
-            if error.failure is Failure.REFUSED:
-                await intend(False)
-                if error.code == "ResourceAlreadyExistsException":
-                    raise _differs(device, "it was made by somebody else a moment ago") from error
+        except (CallError, StoppedError) as error:
+            if isinstance(error, CallError) and error.failure is Failure.UNANSWERED:
+                raise  # it may have been made
+            await intend(False)
+            if isinstance(error, CallError) and error.code == "ResourceAlreadyExistsException":
+                raise _differs(device, "it was made by somebody else a moment ago") from error
             raise
         return Found(created=True)
     _compare(device, thing)
@@ -93,7 +96,8 @@ async def ensure_thing(
     if device.billing_group and device.billing_group != thing.billing_group:
         await registry.add_thing_to_billing_group(device.thing_name, device.billing_group)
     # A principal need not be a certificate (a Cognito identity is one too): only those are ever retired.
-    return Found(intended, tuple(principal for principal in principals if ":cert/" in principal))
+    old = tuple(principal for principal in principals if CERTIFICATE_ARN.fullmatch(principal))
+    return Found(intended and thing.is_as_made_for(device), old)
 
 
 def _compare(device: Device, thing: Thing) -> None:

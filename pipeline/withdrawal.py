@@ -8,7 +8,7 @@ from pipeline.aws.failures import CallError, Failure
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from pipeline.aws.registry import Registry, Thing
+    from pipeline.aws.registry import Registry
     from pipeline.device import Device
 
 __all__ = ["delete_thing", "withdraw"]
@@ -97,7 +97,7 @@ async def delete_thing(registry: Registry, device: Device, certificate_arn: str 
         thing = await registry.describe_thing(name)
         if thing is None:
             return ""
-        if not certain and not _is_as_made(thing, device):
+        if not certain and not thing.is_as_made_for(device):
             return "the thing is there and is not as this run would have made it: it may be somebody else's"
         principals = set(await registry.list_thing_principals(name)) - {certificate_arn}
         if principals:
@@ -113,8 +113,3 @@ async def delete_thing(registry: Registry, device: Device, certificate_arn: str 
             return ""
         await registry.pause(wait)
     return reason
-
-
-def _is_as_made(thing: Thing, device: Device) -> bool:
-    made = (device.thing_type, device.attributes, device.billing_group)
-    return (thing.thing_type, thing.attributes, thing.billing_group) == made

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.arns import CERTIFICATE_ID
 from pipeline.aws import answers
 from pipeline.aws.calls import Calls
+from pipeline.aws.failures import CallError, Failure
 from pipeline.device import Issued
+from pipeline.text import printable
 
 if TYPE_CHECKING:
     from types_aiobotocore_iot.type_defs import ListCertificatesRequestTypeDef
@@ -72,6 +75,7 @@ class CertificateCalls(Calls):
 
     async def describe_certificate(self, certificate_id: str) -> Described | None:
         """Return a certificate as the registry has it, or None where there is none."""
+        _see_id("DescribeCertificate", certificate_id)
         answer = await self._found(
             "DescribeCertificate", lambda: self._iot.describe_certificate(certificateId=certificate_id)
         )
@@ -141,6 +145,7 @@ class CertificateCalls(Calls):
 
     async def deactivate_certificate(self, certificate_id: str) -> None:
         """Set a certificate inactive: it can no longer connect."""
+        _see_id("UpdateCertificate", certificate_id)
         update = self._iot.update_certificate
         await self._call(
             "UpdateCertificate",
@@ -150,8 +155,21 @@ class CertificateCalls(Calls):
 
     async def delete_certificate(self, certificate_id: str) -> None:
         """Delete an inactive certificate that is attached to nothing; one that is gone already is no failure."""
+        _see_id("DeleteCertificate", certificate_id)
         await self._found(
             "DeleteCertificate",
             lambda: self._iot.delete_certificate(certificateId=certificate_id),
             certificate=certificate_id,
+        )
+
+
+def _see_id(api: str, certificate_id: str) -> None:
+    """See that an id is one before it stands in a request's path: some come from a server's answers.
+
+    Raises:
+        CallError: It is none.
+    """
+    if not CERTIFICATE_ID.fullmatch(certificate_id):
+        raise CallError(
+            api, Failure.REFUSED, "StrangeCertificateId", f"{printable(certificate_id, 80)!r} is no id"
         )

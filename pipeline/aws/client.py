@@ -70,6 +70,14 @@ def _is_private(endpoint_url: str) -> bool:
     return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost", "::1")
 
 
+def _refuse_public(endpoint_url: str) -> None:
+    if not _is_private(endpoint_url):
+        raise UsageError(
+            f"the endpoint {printable(endpoint_url)} is not encrypted",
+            advice="use https, or http to this machine alone (127.0.0.1, localhost): calls carry credentials",
+        )
+
+
 def _is_aws(endpoint_url: str) -> bool:
     """Whether an endpoint is AWS's own."""
     return (urlsplit(endpoint_url).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
@@ -97,11 +105,8 @@ async def connect(
         UsageError: No Region is known.
         RefusedError: There is no such profile.
     """
-    if endpoint_url is not None and not _is_private(endpoint_url):
-        raise UsageError(
-            f"--endpoint-url {printable(endpoint_url)} is not encrypted",
-            advice="use https, or http to this machine alone (127.0.0.1, localhost): calls carry credentials",
-        )
+    if endpoint_url is not None:
+        _refuse_public(endpoint_url)
     session = AioSession(profile=profile)
     try:
         # Asked also where --region wins: this is what finds out that there is no such profile.
@@ -139,6 +144,9 @@ async def connect(
             raise RefusedError(
                 f"no AWS client can be made: {printable(str(error))}", advice="check --region and --endpoint-url"
             ) from error
+        for made in (iot, sts, service_quotas):
+            # The environment and the profile may name other endpoints too (AWS_ENDPOINT_URL).
+            _refuse_public(made.meta.endpoint_url)
         yield Clients(
             iot=iot,
             sts=sts,

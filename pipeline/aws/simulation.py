@@ -2,7 +2,10 @@
 
 Source: IAM API reference, SimulatePrincipalPolicy. It looks at the policies of a user or a role, at permissions
 boundaries and at service control policies; not at the policies of a session, and not at conditions whose values it
-is not given. So "allowed" here is no promise, and only a denial that no condition could lift is taken as one.
+is not given. So "allowed" here is no promise, and only a denial that no condition could lift is taken as one. Of
+conditions in service control policies and permissions boundaries it need not tell which values it lacked: where an
+organization keeps to some Regions, even administrators are denied, with no value missing. What these two do not
+allow is therefore left open.
 """
 
 from __future__ import annotations
@@ -28,6 +31,12 @@ API = "SimulatePrincipalPolicy"
 LONGEST_SECONDS = 5.0
 """How long a question waits that a run can do without."""
 
+_BOUNDS = (
+    ("OrganizationsDecisionDetail", "AllowedByOrganizations"),
+    ("PermissionsBoundaryDecisionDetail", "AllowedByPermissionsBoundary"),
+)
+"""Where a result says that it was not, or not only, the policies of the principal that denied."""
+
 _MOST_PAGES = 10
 _PAGE = 1000
 """The most that a page may have (``MaxItems``)."""
@@ -44,7 +53,7 @@ class Verdict(enum.Enum):
     DENIED = "denied"
     """On each of them, and no condition could change it."""
     UNKNOWN = "unknown"
-    """Conditions decide whose values are known only in a call, or not all was answered."""
+    """Conditions decide whose values are known only in a call, or may; or not all was answered."""
 
 
 def principal_of(arn: str) -> str | None:
@@ -141,12 +150,17 @@ def _verdicts(
             "MissingContextValues": result.get("MissingContextValues"),
         }
         for part in result.get("ResourceSpecificResults") or [single]:
-            unknown = part.get("MissingContextValues") or result.get("MissingContextValues")
-            denied = Verdict.UNKNOWN if unknown else Verdict.DENIED
+            denied = Verdict.UNKNOWN if _is_open(part) or _is_open(result) else Verdict.DENIED
             allowed = part.get("EvalResourceDecision") == "allowed"
             found = Verdict.ALLOWED if allowed else denied
             decisions[str(result.get("EvalActionName", ""))][str(part.get("EvalResourceName", ""))] = found
     return {action: _fold(decisions[action], resources) for action in actions}
+
+
+def _is_open(result: Mapping[str, Any]) -> bool:
+    """Return whether conditions may turn a denial around in a call."""
+    bounded = any((result.get(detail) or {}).get(allowed) is False for detail, allowed in _BOUNDS)
+    return bounded or bool(result.get("MissingContextValues"))
 
 
 def _fold(by_resource: Mapping[str, Verdict], resources: set[str]) -> Verdict:

@@ -24,6 +24,11 @@ class Thing:
     attributes: dict[str, str]
     billing_group: str | None
 
+    def is_as_made_for(self, device: Device) -> bool:
+        """Whether it is exactly as CreateThing makes it for a device, and nobody has added to it since."""
+        made = (device.thing_type, device.attributes, device.billing_group)
+        return (self.thing_type, self.attributes, self.billing_group) == made
+
 
 class ThingCalls(Calls):
     """Each method is one operation; the names are the API's."""

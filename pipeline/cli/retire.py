@@ -51,6 +51,7 @@ def retire(
     from pipeline.ledger import live_ledger
     from pipeline.rotation import Rotation
     from pipeline.settings import Access
+    from pipeline.text import printable
 
     if bool(seen) == everybody:
         raise UsageError(
@@ -71,7 +72,8 @@ def retire(
             rotation = stack.enter_context(Rotation(reader))
         _watch(rotation, seen or ())
         devices, certificates = rotation.choose(everybody=everybody, names=frozenset(device or ()))
-        _say(f"{_devices(rotation.count())} of {root.name} {_have(rotation.count())} old certificates")
+        shown, waiting = printable(root.name, 128), rotation.count()
+        _say(f"{_devices(waiting)} of {shown} {_have(waiting)} old certificates")
         would = "would be taken" if dry_run else "will be taken"
         _say(f"{certificates:,} old {_certificates(certificates)} of {_devices(devices)} {would} away")
         if dry_run or not devices:

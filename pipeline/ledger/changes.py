@@ -181,6 +181,10 @@ class Ledger:
             seq, outcome="skipped", failed_step=reason.step, error_code=reason.code, error_message=reason.message
         )
 
+    async def revoking(self, seq: int) -> None:
+        """A device is about to be taken back: its state may no longer be so on the account."""
+        await self._write_row(seq, revoking=1)
+
     async def revoked(self, seq: int, *, thing_deleted: bool = False) -> None:
         """What the run did for a device was taken back; one of its name that is made later is not this run's."""
         if thing_deleted:

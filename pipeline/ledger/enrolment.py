@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["enrol", "is_enrolled"]
 
 _CHANGED = """
-SELECT d.seq, d.thing_name, d.state, d.description AS before, r.description AS after
+SELECT d.seq, d.thing_name, d.state, d.thing_created, d.description AS before, r.description AS after
 FROM devices AS d JOIN roster.roster AS r USING (folded)
 WHERE d.description <> r.description OR d.thing_name <> r.thing_name
 """
@@ -50,9 +50,10 @@ def enrol(connection: sqlite3.Connection, roster: Path, *, partial: bool) -> int
                 _refuse_gone(connection)
             for row in connection.execute(_CHANGED).fetchall():
                 _refuse_keyed(row)
+                # From the start again: a thing that is there is held against what is asked for now.
                 connection.execute(
-                    "UPDATE devices SET description = ?, thing_name = ? WHERE seq = ?",
-                    (row["after"], json.loads(row["after"])["thing_name"], row["seq"]),
+                    "UPDATE devices SET description = ?, thing_name = ?, state = ? WHERE seq = ?",
+                    (row["after"], json.loads(row["after"])["thing_name"], int(State.LISTED), row["seq"]),
                 )
             if not partial:
                 connection.execute(
@@ -92,16 +93,18 @@ def _refuse_gone(connection: sqlite3.Connection) -> None:
 
 
 def _refuse_keyed(row: sqlite3.Row) -> None:
-    if row["state"] < State.KEYED:
-        return
     before, after = json.loads(row["before"]), json.loads(row["after"])
+    renamed = before["thing_name"] != after["thing_name"]
+    if row["state"] < State.KEYED and not (renamed and row["thing_created"]):
+        return
     fields = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     differences = "; ".join(
         f"{name} was {printable(str(before.get(name, 'not given')), 80)} "
         f"and is now {printable(str(after.get(name, 'not given')), 80)}"
         for name in fields
     )
+    has = f"{printable(row['thing_name'])} has its {'thing' if row['state'] < State.KEYED else 'key'} already"
     raise RunFolderError(
-        f"{printable(row['thing_name'])} has its key already, and what is asked for it has changed: {differences}",
+        f"{has}, and what is asked for it has changed: {differences}",
         advice="give the row and the options as they were, or choose another folder with --name",
     )

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS devices (
     files TEXT,
     old_certificates TEXT,
     retired_at TEXT,
+    revoking INTEGER NOT NULL DEFAULT 0,
     outcome TEXT CHECK (outcome IN ('failed', 'skipped', 'revoked')),
     failed_step INTEGER,
     error_code TEXT,
@@ -52,6 +53,7 @@ CREATE TABLE IF NOT EXISTS devices (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS unfinished ON devices (seq) WHERE state < 8;
 CREATE INDEX IF NOT EXISTS standing ON devices (outcome, state, error_code, updated_at);
+CREATE INDEX IF NOT EXISTS revoking ON devices (seq) WHERE revoking = 1;
 CREATE INDEX IF NOT EXISTS by_key ON devices (spki_sha256) WHERE state = 3;
 
 CREATE TABLE IF NOT EXISTS rejected (

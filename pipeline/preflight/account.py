@@ -17,6 +17,8 @@ from pipeline.aws.failures import CallError, Failure
 from pipeline.bundles.pem import Endpoint
 from pipeline.bundles.roots import amazon_roots
 from pipeline.errors import RefusedError
+from pipeline.made import Making
+from pipeline.stop import StoppedError
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ async def look(
 
 
 async def make_missing(
-    registry: Registry, settings: Settings, account: Account, note: Callable[[str, str, bool], Awaitable[None]]
+    registry: Registry, settings: Settings, account: Account, note: Callable[[str, str, Making], Awaitable[None]]
 ) -> None:
     """Make what ``check`` found missing and the user asked to have made.
 
@@ -104,8 +106,8 @@ async def make_missing(
         registry: AWS IoT.
         settings: What the run is asked to do.
         account: What ``check`` found.
-        note: Makes durable that something of this kind and name is about to be made (True), or was not (False).
-            Whoever takes the run back deletes only what the run made.
+        note: Makes durable how far the making of something of this kind and name has come. Whoever takes the run
+            back deletes only what the run made.
 
     Raises:
         RefusedError: AWS refused.
@@ -119,13 +121,17 @@ async def make_missing(
     }
     for kind, make in makers.items():
         for name in account.missing[kind]:
-            await note(kind, name, True)
+            await note(kind, name, Making.INTENDED)
             try:
                 await make(name)
             except CallError as error:
-                if error.failure is Failure.REFUSED:
-                    await note(kind, name, False)
+                if error.failure is not Failure.UNANSWERED:
+                    await note(kind, name, Making.NOT)
                 raise error.for_run() from error
+            except StoppedError:
+                await note(kind, name, Making.NOT)
+                raise
+            await note(kind, name, Making.DONE)
 
 
 async def _endpoint(registry: Registry, embedded: Embedded | None) -> Endpoint:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import os
+import secrets
 import shutil
 import stat
 from typing import TYPE_CHECKING
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["clock", "least", "room", "trustworthy"]
 
 TRIAL = ".thingmill-trial-"
-"""How the name of a folder begins that is there for an instant, to try things out; a process id ends it."""
+"""How the name of a folder begins that is there for an instant, to try things out; chance ends it, since
+process ids are no names: containers, and machines that share a disk, have the same ones."""
+
+LEFT_SECONDS = 3600.0
+"""So old a trial is nobody's any more: its process was killed over it."""
 
 KEY_BYTES, CSR_BYTES, CERTIFICATE_BYTES, CONFIG_BYTES = 241, 359, 566, 208
 """The smallest files of a bundle: those of an EC P-256 key (measured on a run of 2,000 devices on ext4; with
@@ -58,11 +64,21 @@ def trustworthy(run_folder: Path) -> Finding:
         DiskError: It does not, or nothing can be written there.
     """
     above = _nearest(run_folder)
-    _sweep(above)
-    trial = above / f"{TRIAL}{os.getpid()}"
+    try:
+        _try_out(above, above / f"{TRIAL}{secrets.token_hex(8)}")
+    except (FileExistsError, FileNotFoundError) as error:
+        raise DiskError(
+            f"cannot try out the file system of {printable(str(above))}: {error.strerror}",
+            advice="something else makes or removes files there; run the same command again",
+        ) from error
+    return Finding("file system", "it keeps modes and makes hard links")
+
+
+def _try_out(above: Path, trial: Path) -> None:
     with files.named(trial, "make the folder"):
         trial.mkdir(mode=0o700)
     try:
+        _sweep(above, trial)
         _expect(trial, 0o700)
         key = trial / "key"
         # The very way in which a key is written, so whatever that needs is tried.
@@ -74,7 +90,6 @@ def trustworthy(run_folder: Path) -> Finding:
         raise _unfit(above, error) from error
     finally:
         shutil.rmtree(trial, ignore_errors=True)
-    return Finding("file system", "it keeps modes and makes hard links")
 
 
 def least(devices: int, with_csr: int, roots: int, block: int) -> int:
@@ -151,22 +166,19 @@ def _nearest(folder: Path) -> Path:
         return next(path for path in (absolute, *absolute.parents) if path.exists())
 
 
-def _sweep(folder: Path) -> None:
-    """Remove the trials of processes that were killed over them. Others of this machine may be at theirs now."""
-    for left in folder.glob(f"{TRIAL}*"):
-        process = left.name.removeprefix(TRIAL)
-        if process.isdecimal() and (int(process) == os.getpid() or not _lives(int(process))):
-            shutil.rmtree(left, ignore_errors=True)
+def _sweep(above: Path, trial: Path) -> None:
+    """Remove our user's trials whose processes were killed over them; that of any other may be going on.
 
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
+    Their age is told by ``trial``, which was made just now: a file server's clock need not be this machine's.
+    """
+    with files.named(above, "look at"):
+        ours = trial.lstat()
+        for left in above.glob(f"{TRIAL}*"):
+            with contextlib.suppress(FileNotFoundError):  # another process swept it
+                found = left.lstat()
+                is_left = ours.st_mtime - found.st_mtime > LEFT_SECONDS and found.st_uid == os.geteuid()
+                if is_left and stat.S_ISDIR(found.st_mode):
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 def _expect(path: Path, mode: int) -> None:

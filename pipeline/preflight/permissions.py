@@ -12,9 +12,10 @@ from pipeline.aws.simulation import Verdict
 from pipeline.errors import RefusedError
 from pipeline.permissions import FREE, operations
 from pipeline.preflight.finding import Finding
+from pipeline.settings import Existing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pipeline.aws.registry import Identity, Registry
     from pipeline.manifest import Roster
@@ -30,6 +31,25 @@ _MAKES = {
     "CreatePolicy": "policy",
 }
 """What makes what ``account.look`` may find missing."""
+
+_PERHAPS: Mapping[str, str] = {
+    "CreateThing": "for things that are not there yet",
+    "ListThingPrincipals": "for things that are there already",
+    "AddThingToBillingGroup": "for things that are there already and in no or another billing group",
+    **dict.fromkeys(_MAKES, "for what is missing and is to be made"),
+    **dict.fromkeys(
+        (
+            "DeleteCertificate",
+            "DescribeCertificate",
+            "ListAttachedPolicies",
+            "ListCertificates",
+            "ListPrincipalThings",
+            "UpdateCertificate",
+        ),
+        "where a request gets no answer or a certificate fails inspection",
+    ),
+}
+"""When a run needs what it need not come to call. All else it calls for certain, if it is ``_wanted``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +94,7 @@ async def ask(registry: Registry, identity: Identity, settings: Settings, roster
 
 
 def judge(simulated: Simulated, missing: Mapping[str, tuple[str, ...]] | None, arn: str) -> Finding:
-    """Refuse a run that AWS would refuse half-way.
+    """Refuse a run that AWS would certainly refuse half-way.
 
     Args:
         simulated: What IAM said.
@@ -82,7 +102,8 @@ def judge(simulated: Simulated, missing: Mapping[str, tuple[str, ...]] | None, a
         arn: Whose permissions these are.
 
     Raises:
-        RefusedError: Operations are denied; each is named.
+        RefusedError: Operations are denied that the run certainly calls. Each that is denied is named, also
+            those that it may do without.
     """
     if not simulated.verdicts:
         return Finding(_ABOUT, simulated.reason, simulated.worrying)
@@ -91,17 +112,38 @@ def judge(simulated: Simulated, missing: Mapping[str, tuple[str, ...]] | None, a
         for operation, verdict in simulated.verdicts.items()
         if missing is None or operation not in _MAKES or missing[_MAKES[operation]]
     }
-    denied = _having(needed, Verdict.DENIED)
-    if denied:
+    certain = {operation for operation in needed if _is_certain(operation, missing)}
+    denied, unknown = _having(needed, Verdict.DENIED), _having(needed, Verdict.UNKNOWN)
+    fatal = [operation for operation in denied if operation in certain]
+    perhaps = _by_need(operation for operation in denied if operation not in certain)
+    if fatal:
         raise RefusedError(
-            f"IAM denies {arn} {len(denied)} of the {len(needed)} operations that this run needs",
+            f"IAM denies {arn} {len(fatal)} of the {len(certain)} operations that this run certainly needs",
             advice="allow them in an IAM policy (thingmill iam prints one that does), then run again",
-            details=[f"denied: iot:{operation}" for operation in denied],
+            details=[f"denied: iot:{operation}" for operation in fatal]
+            + [f"denied: {named}, needed {when}" for when, named in perhaps.items()],
         )
-    unknown = _having(needed, Verdict.UNKNOWN)
-    if unknown:
-        return Finding(_ABOUT, f"IAM cannot say beforehand whether it allows {', '.join(unknown)}")
-    return Finding(_ABOUT, f"IAM allows all {len(needed)} operations that this run needs")
+    open_ones = f"IAM cannot say beforehand whether it allows {', '.join(unknown)}" if unknown else ""
+    if perhaps:
+        told = "; ".join(f"{named}, needed {when}" for when, named in perhaps.items())
+        rest = f"; {open_ones}" if open_ones else ""
+        return Finding(_ABOUT, f"IAM denies {arn} {told}{rest}", worrying=True)
+    return Finding(_ABOUT, open_ones or f"IAM allows all {len(needed)} operations that this run may need")
+
+
+def _is_certain(operation: str, missing: Mapping[str, Collection[str]] | None) -> bool:
+    """Return whether a run calls an operation whatever it finds; what makes something, where that is missing."""
+    if operation in _MAKES:
+        return missing is not None and bool(missing[_MAKES[operation]])
+    return operation not in _PERHAPS
+
+
+def _by_need(denied: Iterable[str]) -> dict[str, str]:
+    """Return operations in words, by when a run needs them."""
+    named: dict[str, list[str]] = {}
+    for operation in denied:
+        named.setdefault(_PERHAPS[operation], []).append(f"iot:{operation}")
+    return {when: ", ".join(operations) for when, operations in named.items()}
 
 
 def _having(verdicts: Mapping[str, Verdict], verdict: Verdict) -> list[str]:
@@ -109,7 +151,7 @@ def _having(verdicts: Mapping[str, Verdict], verdict: Verdict) -> list[str]:
 
 
 def _wanted(settings: Settings, roster: Roster) -> set[str]:
-    """Return the operations that this run may come to call and cannot do without."""
+    """Return the operations that this run may come to call and cannot do without when it does."""
     types, groups, billing = roster.thing_types(), roster.groups(), roster.billing_groups()
     create = settings.create_missing
     needed_for = {
@@ -124,6 +166,7 @@ def _wanted(settings: Settings, roster: Roster) -> set[str]:
         "DescribeThingGroup": groups,
         "DescribeThingType": types,
         "GetPolicy": roster.policies(),
+        "ListThingPrincipals": settings.existing is not Existing.ADD,
     }
     unneeded = {operation for operation, used in needed_for.items() if not used}
     return set(operations(["run"]) - FREE - unneeded)

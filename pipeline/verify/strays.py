@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["strays"]
 
 _SHARD = re.compile("[0-9a-f]{2}")
+_THING_NAME = re.compile("[a-zA-Z0-9:_-]{1,128}")
 
 
 def strays(reader: Reader, folder: RunFolder) -> Iterator[Finding]:
@@ -34,7 +35,7 @@ def strays(reader: Reader, folder: RunFolder) -> Iterator[Finding]:
         if not _has_reached(reader, path.name, State.ISSUED) or folder.bundle(path.name) != path:
             yield _foreign(path, folder)
     for path in _listed(folder.staging):
-        if reader.seq_of(path.name) is None:
+        if _seq_of(reader, path.name) is None:
             yield _foreign(path, folder)
         elif _has_reached(reader, path.name, State.BUNDLED):
             message = f"{_shown(path, folder)} is still there, though its bundle is finished"
@@ -60,8 +61,16 @@ def _listed(folder: Path) -> Iterator[Path]:
 
 
 def _has_reached(reader: Reader, thing_name: str, state: State) -> bool:
-    seq = reader.seq_of(thing_name)
+    seq = _seq_of(reader, thing_name)
     return seq is not None and reader.count(f"seq = {seq:d} AND state >= {state:d}") == 1
+
+
+def _seq_of(reader: Reader, name: str) -> int | None:
+    """Return the number of the device that a file's name names, or None.
+
+    A file's name may be no text at all (PEP 383), which SQLite cannot be asked about.
+    """
+    return reader.seq_of(name) if _THING_NAME.fullmatch(name) else None
 
 
 def _foreign(path: Path, folder: RunFolder) -> Finding:

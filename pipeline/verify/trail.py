@@ -29,10 +29,12 @@ __all__ = ["Trail"]
 
 _TABLES = """
 PRAGMA cache_size = -16384;
-CREATE TABLE said (call TEXT NOT NULL, certificate TEXT NOT NULL, about TEXT NOT NULL) STRICT;
+CREATE TABLE said (
+    call TEXT NOT NULL, certificate TEXT NOT NULL, about TEXT NOT NULL, request TEXT NOT NULL
+) STRICT;
 """
 # Made when all lines are in: sorting them once is several times as quick as keeping them sorted.
-_INDEX = "CREATE INDEX by_call ON said (call, certificate, about)"
+_INDEX = "CREATE INDEX by_call ON said (call, certificate, about, request)"
 
 _ABOUT = {
     ISSUE: "thing",
@@ -86,7 +88,7 @@ class Trail:
         with disk_errors():
             self._connection.execute("BEGIN")
             try:
-                self._connection.executemany("INSERT INTO said VALUES (?, ?, ?)", self._lines())
+                self._connection.executemany("INSERT INTO said VALUES (?, ?, ?, ?)", self._lines())
             except FileNotFoundError:
                 self.problem = _finding(
                     "TrailMissing", "there is no audit.jsonl: nothing says what calls were made"
@@ -149,18 +151,25 @@ class Trail:
         rejected = f"seq IN (SELECT seq FROM rejected WHERE certificate_id = '{identity}')"  # noqa: S608  hex digits
         return reader.count(rejected) > 0
 
-    def _lines(self) -> Iterator[tuple[str, str, str]]:
-        for _, line in audit.read(self._path):
+    def _lines(self) -> Iterator[tuple[str, str, str, str]]:
+        for number, line in audit.read(self._path):
             if line is None:
                 self.torn += 1
             elif line["result"] == "ok" and line["call"] in _ABOUT:
-                yield line["call"], _certificate_id(line), line.get(_ABOUT[line["call"]], "")
+                request = line.get("request_id") or f"line {number}"
+                yield line["call"], _certificate_id(line), line.get(_ABOUT[line["call"]], ""), request
 
     def _count(self, call: str, certificate: str, about: str | None = None) -> int:
-        question, values = "SELECT count(*) FROM said WHERE call = ? AND certificate = ?", [call, certificate]
+        """Return how many calls there were.
+
+        A line that stands twice, as a disk that refused an append may leave it, is one call: AWS never gives two
+        requests the same id. Lines without an id count each by itself.
+        """
+        question = "SELECT DISTINCT about, request FROM said WHERE call = ? AND certificate = ?"
+        values = [call, certificate]
         if about is not None:
             question, values = f"{question} AND about = ?", [*values, about]
-        return int(self._connection.execute(question, values).fetchone()[0])
+        return sum(1 for _ in self._connection.execute(question, values))
 
 
 def _certificate_id(line: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import closing
@@ -107,20 +108,61 @@ def test_what_is_no_regular_file_is_refused(path: Path, make: Callable[[Path], N
         assert path.with_name("target").read_bytes() == b"precious"
 
 
-def test_after_a_refusal_the_next_line_stands_by_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a full disk cut off is ended before the next line, as if the process had been killed there."""
-    write = os.write
+def full_after(room: int) -> Callable[[int, memoryview], int]:
+    """Return a write(2) of a disk that has so many bytes left."""
+    write, rooms = os.write, iter([room])
+
+    def fill(handle: int, data: memoryview) -> int:
+        left = next(rooms, None)
+        if left is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, data[:left])
+
+    return fill
+
+
+def refuse(*_: int) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("start", [b"", b"whole\n", b"whole\ntor"])
+@pytest.mark.parametrize("room", [1, 3, 6, 9])
+def test_what_a_full_disk_cut_off_is_taken_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch, start: bytes, room: int
+) -> None:
+    """A refused append leaves the file as it was, so that the same lines, appended again, stand there once."""
+    path.write_bytes(start)
     with closing(Appender(path)) as appender:
         with monkeypatch.context() as patch:
-            taken = iter([3])
+            patch.setattr(os, "write", full_after(room))
+            with pytest.raises(DiskError, match="No space left"):
+                appender.append(b"first\nsecond\n")
+        assert path.read_bytes() == start
+        appender.append(b"first\nsecond\n")
+        appender.append(b"third\n")
+    ended = start if not start or start.endswith(b"\n") else start + b"\n"
+    assert path.read_bytes() == ended + b"first\nsecond\nthird\n"
 
-            def fill(handle: int, data: memoryview) -> int:
-                room = next(taken, None)
-                if room is None:
-                    raise OSError(28, "No space left on device")
-                return write(handle, data[:room])
 
-            patch.setattr(os, "write", fill)
+def test_what_could_not_be_synced_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that were written whole and may not be durable do not stand there twice after the next try."""
+    with closing(Appender(path)) as appender:
+        appender.append(b"zeroth\n")
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "sync", refuse)
+            with pytest.raises(DiskError, match="Input/output error"):
+                appender.append(b"first\n")
+        assert path.read_bytes() == b"zeroth\n"
+        appender.append(b"first\n")
+    assert path.read_bytes() == b"zeroth\nfirst\n"
+
+
+def test_after_a_refusal_the_next_line_stands_by_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be taken back is ended before the next line, as if the process had been killed there."""
+    with closing(Appender(path)) as appender:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", full_after(3))
+            patch.setattr(os, "ftruncate", refuse)
             with pytest.raises(DiskError, match="No space left"):
                 appender.append(b"first\n")
         appender.append(b"first\n")

@@ -61,14 +61,23 @@ async def test_rows_may_move(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("state", [State.LISTED, State.PLANNED])
 async def test_a_row_may_change_until_its_key_exists(ledger: Ledger, state: State) -> None:
-    """Before a key is made nothing was asked for that the change could contradict."""
+    """Before a key is made nothing was asked for that the change could contradict; its thing is looked at anew."""
     [one] = devices("one")
     await enrol(ledger, [one])
     await advance(ledger, 1, state)
     changed = replace(one, common_name="one.example", attributes={"serial": "SN2"})
     assert await enrol(ledger, [changed]) == 0
     [entry] = ledger.read.entries()
-    assert (entry.device, entry.state) == (changed, state)
+    assert (entry.device, entry.state) == (changed, State.LISTED)
+
+
+async def test_a_row_whose_thing_was_made_keeps_its_name(ledger: Ledger) -> None:
+    """A thing that the run made is not forgotten over a name that differs by case."""
+    [one] = devices("one")
+    await enrol(ledger, [one])
+    await ledger.planned(1, created=True)
+    with pytest.raises(RunFolderError, match="has its thing already"):
+        await enrol(ledger, [replace(one, thing_name="ONE")])
 
 
 @pytest.mark.parametrize("state", [state for state in State if state >= State.KEYED])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,6 +96,15 @@ async def test_a_run_takes_no_less_than_what_is_said(mill: Mill) -> None:
     assert len(bundles) == 10 * machine.BUNDLE_INODES
 
 
+def left_behind(mill: Mill, age: float) -> Path:
+    """Make the trial of another process, begun so many seconds ago."""
+    trial = mill.home / f"{machine.TRIAL}{age:.0f}"
+    trial.mkdir()
+    (trial / "key").touch(0o400)
+    os.utime(trial, (time.time() - age,) * 2)
+    return trial
+
+
 def open_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Path.mkdir
 
@@ -165,13 +175,70 @@ async def test_looking_leaves_nothing_in_a_run_that_is_there(mill: Mill) -> None
 
 
 async def test_what_a_killed_process_left_of_its_trial_goes_with_the_next(mill: Mill) -> None:
-    """A trial of a process that is no more is removed, and one that is going on is left alone."""
-    dead, living = (mill.home / f"{machine.TRIAL}{pid}" for pid in (2**22 + 1, os.getppid()))
-    for left in (dead, living):
-        left.mkdir()
-        (left / "key").touch(0o400)
+    """A trial that is more than an hour old is removed, and one that may be going on is left alone."""
+    old, young = left_behind(mill, age=3700), left_behind(mill, age=3500)
     await found(mill)
-    assert (dead.exists(), living.exists()) == (False, True)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+async def test_the_trials_of_other_users_are_left_alone(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However old they are: an output folder may be shared."""
+    old = left_behind(mill, age=10**6)
+    other = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    await found(mill)
+    assert old.exists()
+
+
+async def test_a_link_named_like_a_trial_is_left_alone(mill: Mill) -> None:
+    """Nothing is removed through it either."""
+    target = mill.home / "precious"
+    target.mkdir()
+    link = mill.home / f"{machine.TRIAL}link"
+    link.symlink_to(target)
+    os.utime(link, (0, 0), follow_symlinks=False)
+    await found(mill)
+    assert link.is_symlink()
+    assert target.exists()
+
+
+async def test_trials_at_the_same_time_have_names_of_their_own(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes with one id, as in containers that share a disk, are not in each other's way."""
+    names: set[str] = set()
+    real = Path.mkdir
+
+    def mkdir(self: Path, mode: int = 0o777, **options: Any) -> None:  # noqa: ANN401  as the real one
+        names.update({self.name} if self.name.startswith(machine.TRIAL) else ())
+        real(self, mode, **options)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    await found(mill)
+    await found(mill)
+    assert len(names) == 2
+
+
+async def test_a_name_that_is_taken_is_a_failure_of_the_disk(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with 1 and a sentence, and what has the name stays."""
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "taken")
+    taken = mill.home / f"{machine.TRIAL}taken"
+    taken.mkdir()
+    with pytest.raises(DiskError, match=r"cannot try out the file system of .*: File exists") as caught:
+        await found(mill)
+    assert caught.value.exit_code == 1
+    assert taken.exists()
+
+
+async def test_a_trial_that_somebody_removes_is_a_failure_of_the_disk(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told as one, and not blamed on the kind of file system."""
+    refusing("link", errno.ENOENT)(monkeypatch)
+    with pytest.raises(DiskError, match=r"cannot try out the file system of .*: No such file") as caught:
+        await mill.run()
+    assert "exFAT" not in caught.value.advice
+    assert_untouched(mill)
 
 
 @pytest.mark.parametrize(("ahead", "text"), [(130, "2 min "), (-420, " min "), (50, ""), (-50, "")], ids=str)

@@ -10,6 +10,8 @@ import pytest
 from pipeline.aws import simulation
 from pipeline.aws.simulation import Verdict, principal_of, simulate
 from pipeline.errors import RefusedError
+from pipeline.permissions import FREE, operations
+from pipeline.settings import Existing
 from tests.core.mill import DOCUMENT
 from tests.preflight.findings import assert_untouched, found, told
 from tests.support.awsiot import Fail, Hang
@@ -23,15 +25,17 @@ pytestmark = pytest.mark.anyio
 
 ASK = "SimulatePrincipalPolicy"
 DENIED: tuple[str, list[str]] = ("implicitDeny", [])
+THERE = "for things that are there already"
+DOUBT = "where a request gets no answer or a certificate fails inspection"
 
 
 async def test_denied_operations_are_refused_each_by_its_name(mill: Mill) -> None:
     """The run ends with 3 before the first device, and names all of them and not only the first."""
-    mill.double.account.iam = {"iot:CreateThing": ("explicitDeny", []), "iot:AttachPolicy": DENIED}
+    mill.double.account.iam = {"iot:DescribeThing": ("explicitDeny", []), "iot:AttachPolicy": DENIED}
     with pytest.raises(RefusedError, match="denies arn:aws:iam::123456789012:user/line-7 2 of") as caught:
         await mill.run()
     assert caught.value.exit_code == 3
-    assert caught.value.details == ("denied: iot:AttachPolicy", "denied: iot:CreateThing")
+    assert caught.value.details == ("denied: iot:AttachPolicy", "denied: iot:DescribeThing")
     assert "thingmill iam" in caught.value.advice
     assert_untouched(mill)
 
@@ -39,10 +43,78 @@ async def test_denied_operations_are_refused_each_by_its_name(mill: Mill) -> Non
 async def test_a_denial_comes_before_the_first_call_that_fails_for_it(mill: Mill) -> None:
     """Where the account refuses to be looked at, all that is denied is named, not that one call."""
     mill.double.faults.deny("GetPolicy")
-    mill.double.account.iam = {"iot:GetPolicy": DENIED, "iot:CreateThing": DENIED}
+    mill.double.account.iam = {"iot:GetPolicy": DENIED, "iot:AttachPolicy": DENIED}
     with pytest.raises(RefusedError) as caught:
         await found(mill)
-    assert caught.value.details == ("denied: iot:CreateThing", "denied: iot:GetPolicy")
+    assert caught.value.details == ("denied: iot:AttachPolicy", "denied: iot:GetPolicy")
+
+
+async def test_a_refusal_names_all_that_is_denied_and_when_it_is_needed(mill: Mill) -> None:
+    """Each operation of a run is either certainly called, or named with the case it is for; none is forgotten."""
+    needed = operations(["run"]) - FREE
+    mill.double.account.iam = {f"iot:{operation}": DENIED for operation in needed}
+    rows = "name,thing_type,groups,billing_group\none,Pump,hall-a,spares\n"
+    settling = (
+        "iot:DeleteCertificate, iot:DescribeCertificate, iot:ListAttachedPolicies, iot:ListCertificates, "
+        "iot:ListPrincipalThings, iot:UpdateCertificate"
+    )
+    fresh: dict[str, Any] = {"create_missing": True, "policy": "fresh", "policy_document": DOCUMENT}
+    with pytest.raises(RefusedError, match="14 of the 14 operations") as caught:
+        await found(mill, rows, suffix=".csv", **fresh)
+    assert sum(detail.count("iot:") for detail in caught.value.details) == len(needed)
+    assert caught.value.details == (
+        "denied: iot:AddThingToThingGroup",
+        "denied: iot:AttachPolicy",
+        "denied: iot:AttachThingPrincipal",
+        "denied: iot:CreateBillingGroup",
+        "denied: iot:CreateCertificateFromCsr",
+        "denied: iot:CreatePolicy",
+        "denied: iot:CreateThingGroup",
+        "denied: iot:CreateThingType",
+        "denied: iot:DescribeBillingGroup",
+        "denied: iot:DescribeEndpoint",
+        "denied: iot:DescribeThing",
+        "denied: iot:DescribeThingGroup",
+        "denied: iot:DescribeThingType",
+        "denied: iot:GetPolicy",
+        f"denied: iot:AddThingToBillingGroup, needed {THERE} and in no or another billing group",
+        "denied: iot:CreateThing, needed for things that are not there yet",
+        f"denied: {settling}, needed {DOUBT}",
+        f"denied: iot:ListThingPrincipals, needed {THERE}",
+    )
+
+
+async def test_what_a_run_may_do_without_is_told_and_the_run_goes_on(mill: Mill) -> None:
+    """Where a denial matters only in some cases, a person hears which, and the devices are provisioned."""
+    mill.double.account.iam = {
+        "iot:ListThingPrincipals": DENIED,
+        "iot:UpdateCertificate": DENIED,
+        "iot:DeleteCertificate": DENIED,
+        "iot:ListCertificates": ("implicitDeny", ["aws:SourceIp"]),
+    }
+    [note] = [note for note in await told(mill) if note.startswith("permissions: ")]
+    assert note == (
+        "permissions: IAM denies arn:aws:iam::123456789012:user/line-7 "
+        f"iot:DeleteCertificate, iot:UpdateCertificate, needed {DOUBT}; iot:ListThingPrincipals, needed {THERE}; "
+        "IAM cannot say beforehand whether it allows ListCertificates"
+    )
+
+
+async def test_things_that_are_there_need_no_leave_to_make_them(mill: Mill) -> None:
+    """A rotation of old things goes through without CreateThing."""
+    await mill.run()
+    mill.double.account.iam = {"iot:CreateThing": DENIED}
+    mill.double.faults.deny("CreateThing")
+    mill.home /= "again"
+    mill.home.mkdir()
+    notes = await told(mill, existing=Existing.ROTATE)
+    assert any("iot:CreateThing, needed for things that are not there yet" in note for note in notes)
+
+
+async def test_adding_certificates_looks_for_no_others(mill: Mill) -> None:
+    """With --existing add the principals of a thing are never listed, so nobody asks for leave to."""
+    mill.double.account.iam = {"iot:ListThingPrincipals": DENIED}
+    assert "allows all" in (await found(mill, existing=Existing.ADD))["permissions"].text
 
 
 async def test_what_a_run_does_not_need_may_be_denied(mill: Mill) -> None:
@@ -170,21 +242,49 @@ def result(action: str, resource: str, decision: str) -> dict[str, Any]:
     return {"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decision}
 
 
+async def verdicts_of(iam: Iam, actions: str, resources: list[str]) -> dict[str, Verdict]:
+    @asynccontextmanager
+    async def open_iam() -> AsyncIterator[Iam]:
+        yield iam
+
+    return await simulate(open_iam, "arn:aws:iam::123456789012:user/a", actions, resources, "eu-west-1")
+
+
 async def test_answers_by_action_and_resource_are_folded() -> None:
     """One resource that is allowed allows; a denial counts only where each resource was answered for."""
     iam = Iam(
         [result("a", "x", "implicitDeny"), result("a", "y", "allowed"), result("b", "x", "explicitDeny")],
         [result("b", "y", "implicitDeny"), result("c", "x", "implicitDeny"), {}],
     )
-
-    @asynccontextmanager
-    async def open_iam() -> AsyncIterator[Iam]:
-        yield iam
-
-    verdicts = await simulate(open_iam, "arn:aws:iam::123456789012:user/a", "abcd", ["x", "y"], "eu-west-1")
-    assert verdicts == {
+    assert await verdicts_of(iam, "abcd", ["x", "y"]) == {
         "a": Verdict.ALLOWED,
         "b": Verdict.DENIED,
         "c": Verdict.UNKNOWN,
         "d": Verdict.UNKNOWN,
     }
+
+
+@pytest.mark.parametrize("specific", [False, True], ids=["of the operation", "of the resource"])
+@pytest.mark.parametrize(
+    ("detail", "allowed", "verdict"),
+    [
+        ("OrganizationsDecisionDetail", {"AllowedByOrganizations": False}, Verdict.UNKNOWN),
+        ("OrganizationsDecisionDetail", {"AllowedByOrganizations": True}, Verdict.DENIED),
+        ("PermissionsBoundaryDecisionDetail", {"AllowedByPermissionsBoundary": False}, Verdict.UNKNOWN),
+        ("PermissionsBoundaryDecisionDetail", {"AllowedByPermissionsBoundary": True}, Verdict.DENIED),
+    ],
+)
+async def test_a_bound_with_conditions_is_no_denial(
+    detail: str, allowed: dict[str, bool], verdict: Verdict, *, specific: bool
+) -> None:
+    """A region lock denies administrators in a simulation, without a word of the values it lacked."""
+    said = result("a", "x", "implicitDeny") | {"MissingContextValues": []}
+    part: dict[str, Any] = {
+        "EvalResourceName": "x",
+        "EvalResourceDecision": "implicitDeny",
+        "MissingContextValues": [],
+    }
+    (part if specific else said)[detail] = allowed
+    assert await verdicts_of(Iam([said | {"ResourceSpecificResults": [part]}]), "a", ["x"]) == {"a": verdict}
+    if not specific:
+        assert await verdicts_of(Iam([said]), "a", ["x"]) == {"a": verdict}

@@ -60,6 +60,14 @@ def told(*lines: str | bytes | dict[str, object]) -> list[Connection | Mute]:
         (EVENT | {"eventType": "disconnected"}, Mute.NO_CONNECTION),
         (EVENT | {"principalIdentifier": None}, Mute.NO_CONNECTION),
         (EVENT | {"clientId": ["one"]}, Mute.NO_CONNECTION),
+        (EVENT | {"clientId": "\ud800"}, Mute.NO_CONNECTION),
+        (EVENT | {"clientId": "console/7"}, Mute.NO_CONNECTION),
+        (EVENT | {"thingName": "one\udfff"}, Mute.NO_CONNECTION),
+        (EVENT | {"principalIdentifier": "\ud800"}, Mute.NO_CONNECTION),
+        (EVENT | {"principalIdentifier": "AIDAEXAMPLE:console"}, Mute.NO_CONNECTION),
+        (VERDICT | {"thing_name": "a" * 129}, Mute.NO_CONNECTION),
+        (VERDICT | {"thing_name": "\ud800"}, Mute.NO_CONNECTION),
+        (VERDICT | {"certificate_id": NEW[1:] + "\ud800"}, Mute.NO_CONNECTION),
         (LOGGED, SEEN),
         ({"@timestamp": "2025-11-06", "@message": json.dumps(EVENT)}, SEEN),
         ({"message": json.dumps(VERDICT)}, SEEN),
@@ -92,6 +100,20 @@ async def test_comments_and_empty_lines_say_nothing() -> None:
 def test_no_bytes_break_the_reading(data: bytes) -> None:
     """Whatever a file holds, reading it ends, and each line says something or is told as unreadable."""
     assert all(isinstance(line, Connection | Mute) for line in read(BytesIO(data)))
+
+
+@given(
+    name=st.text(st.characters(exclude_categories=()), max_size=4),
+    certificate=st.text(st.characters(exclude_categories=()), min_size=60, max_size=64) | st.just(NEW),
+)
+def test_what_is_passed_on_can_be_asked_about(name: str, certificate: str) -> None:
+    """Whatever JSON can spell, surrogates too, a name and an id that come out are plain letters and digits."""
+    for line in told(EVENT | {"clientId": name, "principalIdentifier": certificate}):
+        if isinstance(line, Connection):
+            assert line == Connection(name, certificate.lower())
+            assert f"{line.thing_name}{line.certificate_id}".isascii()
+        else:
+            assert line is Mute.NO_CONNECTION
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pipeline.progress.sinks import Silence
 from pipeline.revocation import Scope
 from pipeline.revoke import Revoke
 from pipeline.stop import Stop
+from tests.core.mill import DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
     from tests.core.mill import Mill
     from tests.support.awsiot import AwsIotDouble
 
-__all__ = ["Told", "listed", "revoke"]
+__all__ = ["MADE", "ROWS", "WHOLE", "Told", "listed", "revoke"]
+
+ROWS = (
+    "name,thing_type,groups,billing_group,serial\n"
+    "one,Pump,hall-a;pilot,spares,1\n"
+    "two,Pump,hall-a,,2\n"
+    "three,,hall-b,spares,3\n"
+)
+MADE = {"create_missing": True, "policy": "line-7", "policy_document": DOCUMENT}
+WHOLE = Scope(things=True)
 
 
 def listed(double: AwsIotDouble) -> dict[str, object]:

@@ -214,6 +214,18 @@ def test_a_foreign_folder_among_the_bundles_is_found(root: Path) -> None:
     assert r"devices/stray\x0afile is not of this run" in told(root)
 
 
+@pytest.mark.parametrize("place", ["devices", "devices/ab", "staging"])
+def test_a_name_that_is_no_text_is_foreign(root: Path, place: str) -> None:
+    """A file's name may be any bytes: it is named in letters that a terminal can take."""
+    if place == "devices/ab":
+        spread_out(root)
+    (root / place).mkdir(mode=0o700, exist_ok=True)
+    with open(os.fsencode(root / place) + b"/\xff", "xb"):  # noqa: PTH123  a path that is bytes
+        pass
+    assert found(root) == {None: ["ForeignFolder"]}
+    assert rf"{place}/\udcff is not of this run" in told(root)
+
+
 def test_what_finished_devices_left_in_staging_is_found(root: Path) -> None:
     """There may be a key in it; what the run does not know is told apart."""
     (root / "staging" / "one").mkdir(mode=0o700)
@@ -258,14 +270,20 @@ def test_only_the_devices_asked_for_are_looked_at(root: Path) -> None:
     assert found(root, Checks(names=("two", "three", "two"))) == {"two": ["FileMissing"]}
 
 
-def test_bundles_that_are_spread_over_folders_are_found(root: Path) -> None:
-    """With --shard each device is looked for below two hex digits, and one in another place is foreign."""
+def spread_out(root: Path) -> RunFolder:
+    """Make the run one with --shard."""
     flat, spread = RunFolder(root), RunFolder(root, shard=True)
     for name in ("one", "two", "three", OWN):
         spread.bundle(name).parent.mkdir(mode=0o700, exist_ok=True)
         flat.bundle(name).rename(spread.bundle(name))
     with closing(sqlite3.connect(root / "ledger.db", isolation_level=None)) as connection:
         connection.execute("UPDATE meta SET value = 'True' WHERE key = 'sharded'")
+    return spread
+
+
+def test_bundles_that_are_spread_over_folders_are_found(root: Path) -> None:
+    """With --shard each device is looked for below two hex digits, and one in another place is foreign."""
+    spread = spread_out(root)
     assert found(root) == {}
     misplaced = root / "devices" / "00" / "one"
     misplaced.parent.mkdir(mode=0o700, exist_ok=True)

@@ -115,6 +115,36 @@ def test_a_certificate_that_was_issued_twice_is_found(root: Path, thing: str, co
     assert found(root) == {"two": codes}
 
 
+def test_a_line_that_stands_twice_is_one_call(root: Path) -> None:
+    """A disk that refused an append may leave its lines there, and they are appended again."""
+    text = trail(root).read_text(encoding="ascii")
+    assert all(json.loads(line)["request_id"] for line in text.splitlines())
+    trail(root).write_text(text * 2, encoding="ascii")
+    assert found(root) == {}
+
+
+@pytest.mark.parametrize(
+    ("request_id", "thing", "codes"),
+    [
+        ("", "two", ["IssuedTwice"]),
+        ("another", "two", ["IssuedTwice"]),
+        (None, "one", ["IssuedTwice", "IssuedForAnother"]),
+    ],
+)
+def test_a_line_that_differs_is_another_call(
+    root: Path, request_id: str | None, thing: str, codes: list[str]
+) -> None:
+    """Neither lines without a request's id nor lines about another thing are taken for the same line again."""
+    identity = certificate_id(root, "two")
+    lines = [json.loads(line) for line in trail(root).read_text(encoding="ascii").splitlines()]
+    [issue] = [
+        line for line in lines if (line["call"], line.get("certificate")) == ("CreateCertificateFromCsr", identity)
+    ]
+    add(root, **issue | {"thing": thing} | ({} if request_id is None else {"request_id": request_id}))
+    add(root, **issue)
+    assert found(root) == {"two": codes}
+
+
 @pytest.mark.parametrize("torn", ['{"time": "2025-01-0', "\x00\x00\x00", "[]", '{"call": "AttachPolicy"}'])
 def test_torn_lines_are_counted_and_are_no_fault(root: Path, torn: str) -> None:
     """A kill can leave one anywhere, and what follows it is read all the same."""
