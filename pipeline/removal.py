@@ -7,10 +7,10 @@ attached to it, since ours are never attached to anything before they are known 
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
+from pipeline.arns import CERTIFICATE_ID
 from pipeline.aws.failures import CallError, Failure
 from pipeline.inspection import public_key_hash
 
@@ -25,8 +25,6 @@ __all__ = ["Removal"]
 
 GONE_SECONDS = 60.0
 """After this time a certificate that cannot be described is gone, and not merely new."""
-
-_CERTIFICATE_ID = re.compile("[0-9a-f]{64}")
 
 
 class Removal:
@@ -96,7 +94,7 @@ class Removal:
 
     async def _take_away(self, spki_sha256: str, issued: Issued, rejected_at: float) -> bool:
         identity = issued.certificate_id
-        if not _CERTIFICATE_ID.fullmatch(identity) or self._ledger.read.holder_of(identity) is not None:
+        if not CERTIFICATE_ID.fullmatch(identity) or self._ledger.read.holder_of(identity) is not None:
             return False
         described = await self._registry.describe_certificate(identity)
         if described is None:

@@ -7,7 +7,6 @@ come first: what that request issued must be known before it can be taken away.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from pipeline import report
+from pipeline.arns import CERTIFICATE_ID
 from pipeline.aws.failures import CallError, Failure
 from pipeline.device import State
 from pipeline.errors import DeviceError, DiskError, InterruptedRunError, ThingmillError
@@ -49,7 +49,6 @@ _DOUBTS = 1000
 _MOST_UNANSWERED = 20
 """Devices in a row for which AWS gave no answer, each after several tries, that end the command."""
 
-_CERTIFICATE_ID = re.compile("[0-9a-f]{64}")
 
 _EVERYBODYS = "LimitExceededException"
 """Nothing is added here that could be one too many: where a limit is reached, it is reached for every device."""
@@ -142,7 +141,7 @@ class Revoke:
         await reconciler.removal.finish()
         for rejection in self.ledger.read.rejections():
             identity = rejection.issued.certificate_id
-            if not _CERTIFICATE_ID.fullmatch(identity) or self.ledger.read.holder_of(identity) is not None:
+            if not CERTIFICATE_ID.fullmatch(identity) or self.ledger.read.holder_of(identity) is not None:
                 continue
             described = await self.registry.describe_certificate(identity)
             if described is None:

@@ -6,18 +6,17 @@ is SQLite's own temporary file: it has no name, and is gone with this process.
 
 from __future__ import annotations
 
-import contextlib
 import enum
-import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING, Self
 
-from pipeline.errors import DiskError, UsageError
+from pipeline.errors import UsageError
+from pipeline.scratch import disk_errors, open_scratch
 from pipeline.sightings import Mute
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
     from types import TracebackType
 
     from pipeline.ledger import Reader
@@ -29,8 +28,6 @@ WAITING = "old_certificates IS NOT NULL AND retired_at IS NULL"
 """Which rows of a ledger have old certificates that were not taken away."""
 
 _TABLES = """
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
 CREATE TABLE devices (
     thing_name TEXT PRIMARY KEY,
     certificate_id TEXT,
@@ -78,9 +75,8 @@ class Rotation:
     """
 
     def __init__(self, reader: Reader) -> None:
-        with _disk_errors():
-            self._connection = sqlite3.connect("", isolation_level=None)
-            self._connection.executescript(_TABLES)
+        self._connection = open_scratch(_TABLES)
+        with disk_errors():
             self._connection.execute("BEGIN")
             for entry in reader.entries():
                 name = entry.device.thing_name
@@ -105,7 +101,7 @@ class Rotation:
 
     def refresh(self, reader: Reader) -> None:
         """Take in what another process has retired since the ledger was read."""
-        with _disk_errors():
+        with disk_errors():
             for entry in reader.entries("retired_at IS NOT NULL"):
                 self._connection.execute(
                     "UPDATE holders SET released = 1 WHERE thing_name = ?", (entry.device.thing_name,)
@@ -117,7 +113,7 @@ class Rotation:
         A device counts as seen when a bare name says so, or a line with the id of its new certificate.
         """
         kinds: Counter[Seen | Mute] = Counter()
-        with _disk_errors():
+        with disk_errors():
             for line in told:
                 kinds[line if isinstance(line, Mute) else self._see(line)] += 1
         return kinds
@@ -149,7 +145,7 @@ class Rotation:
         Raises:
             UsageError: The run has no device of such a name.
         """
-        with _disk_errors():
+        with disk_errors():
             self._connection.execute("UPDATE devices SET chosen = waiting AND (seen OR ?)", (int(everybody),))
             if names:
                 self._connection.execute("CREATE TEMP TABLE named (thing_name TEXT PRIMARY KEY) WITHOUT ROWID")
@@ -182,7 +178,7 @@ class Rotation:
 
     def release(self, arn: str, thing_name: str) -> None:
         """A device has an old certificate no longer."""
-        with _disk_errors():
+        with disk_errors():
             self._connection.execute(
                 "UPDATE holders SET released = 1 WHERE arn = ? AND thing_name = ?", (arn, thing_name)
             )
@@ -192,16 +188,6 @@ class Rotation:
         return found
 
     def _holds(self, question: str, *values: str) -> bool:
-        with _disk_errors():
+        with disk_errors():
             row = self._connection.execute(question, values).fetchone()
         return row is not None and bool(row[0])
-
-
-@contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise DiskError(
-            f"the scratch database cannot be written: {error}", advice="make room, or set TMPDIR to where there is"
-        ) from error

@@ -7,16 +7,16 @@ from the ledger that it is its own, and makes no call. Such things are counted, 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Self
 
 from pipeline import audit
+from pipeline.arns import CERTIFICATE_ID
 from pipeline.aws.registry import ISSUE
 from pipeline.device import State
 from pipeline.errors import DiskError
+from pipeline.scratch import disk_errors, open_scratch
 from pipeline.text import printable
 from pipeline.verify.findings import Check, Finding
-from pipeline.verify.scratch import disk_errors, open_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,8 +45,6 @@ _ABOUT = {
     "DeleteCertificate": "",
 }
 """The calls that the ledger's states rest on, and which field of a line says what else they were about."""
-
-_CERTIFICATE_ID = re.compile("[0-9a-f]{64}")
 
 
 class Trail:
@@ -146,7 +144,7 @@ class Trail:
     def _is_settled(self, reader: Reader, identity: str) -> bool:
         if self._count("DeleteCertificate", identity):
             return True
-        if not _CERTIFICATE_ID.fullmatch(identity):
+        if not CERTIFICATE_ID.fullmatch(identity):
             return False
         rejected = f"seq IN (SELECT seq FROM rejected WHERE certificate_id = '{identity}')"  # noqa: S608  hex digits
         return reader.count(rejected) > 0

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.report.csv_chunks import csv_chunks
+from pipeline.scratch import disk_errors, open_scratch
 from pipeline.text import spreadsheet_safe
-from pipeline.verify.scratch import disk_errors, open_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

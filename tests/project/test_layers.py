@@ -15,7 +15,7 @@ from tests.project.sources import calls_in, imports_of, modules
 LAYERS = (
     # What everything may use, and what uses nothing.
     "errors text device settings stop failpoints layout hardening arns",
-    "files breaker signals sightings",
+    "files breaker signals sightings scratch",
     "appender permissions device_policy purge",
     "keys lock audit",
     "inspection cores",
@@ -52,8 +52,7 @@ MAY_OPEN_FILES = {
     "pipeline.appender",
     "pipeline.lock",  # the run's lock, which holds a process id for people
     "pipeline.ledger.schema",  # SQLite writes its own file
-    "pipeline.rotation",  # a scratch database without a name
-    "pipeline.verify.scratch",  # another one
+    "pipeline.scratch",  # a scratch database without a name
     "pipeline.manifest.roster",  # a scratch database, gone when the command ends
     "pipeline.local.launcher",
     "pipeline.local.server",
