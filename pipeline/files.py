@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import failpoints
 from pipeline.errors import DiskError
+from pipeline.secret import Secret
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -117,16 +118,24 @@ def replace_whole(path: Path, data: bytes, mode: int = PUBLIC) -> None:
     fill(path.parent, {path.name: data}, mode)
 
 
-def fill(folder: Path, contents: Mapping[str, bytes], mode: int = PUBLIC) -> None:
+def fill(folder: Path, contents: Mapping[str, bytes | Secret], mode: int = PUBLIC) -> None:
     """Write several files of a folder, each whole, durable together: one fsync of the folder names them all.
+
+    Args:
+        folder: The folder.
+        contents: What to write, by name.
+        mode: The mode of what is no ``Secret``; a secret's is 0400 from its first instant.
 
     Raises:
         DiskError: The disk refused; each file is either as it was or as it should be.
     """
-    for name, data in contents.items():
+    for name, content in contents.items():
         path = folder / name
         with named(path, "write"):
-            temporary = _write_temporary(path, (data,), mode)
+            if isinstance(content, Secret):
+                temporary = _write_temporary(path, (content.reveal(),), SECRET)
+            else:
+                temporary = _write_temporary(path, (content,), mode)
             try:
                 temporary.replace(path)
             except BaseException:

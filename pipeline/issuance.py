@@ -40,7 +40,7 @@ from pipeline.things import ensure_thing
 if TYPE_CHECKING:
     from pipeline.aws.gate import Gate
     from pipeline.aws.registry import Registry
-    from pipeline.bundles.pem import Endpoint
+    from pipeline.bundles.parts import Endpoint
     from pipeline.device import Certificate, Device, Issued, KeyReceipt
     from pipeline.layout import RunFolder
     from pipeline.ledger import Entry, Ledger
@@ -226,7 +226,8 @@ class Issuance:
         self._reached(work, State.ISSUED)
 
     async def _step_6_bundle(self, work: _Work) -> None:
-        publish = partial(staging.publish, self.folder, work.device, _certificate(work), self.endpoint)
+        certificate, formats = _certificate(work), self.settings.formats
+        publish = partial(staging.publish, self.folder, work.device, certificate, self.endpoint, formats)
         await self.ledger.bundled(work.seq, await self.writers.do(publish))
         self._reached(work, State.BUNDLED)
 

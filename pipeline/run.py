@@ -275,6 +275,7 @@ def binding(settings: Settings) -> dict[str, str]:
         "key type": settings.key_type.value,
         "certificates": "inactive" if settings.inactive else "active",
         "sharded": str(settings.shard),
+        "formats": " ".join(("pem", *settings.formats)),
     }
 
 

@@ -84,6 +84,7 @@ class Settings:
         inactive: Leave certificates inactive.
         existing: What to do with things that have a certificate already.
         shard: Spread device folders over ``devices/ab/``.
+        formats: Formats that bundles are written in besides PEM files (``bundles.formats``), in order.
         resumes_failed: The manifest is the run's own ``failed.csv``, fed back: it names only some devices.
     """
 
@@ -100,4 +101,5 @@ class Settings:
     inactive: bool = False
     existing: Existing = Existing.FAIL
     shard: bool = False
+    formats: tuple[str, ...] = ()
     resumes_failed: bool = False

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline import files, keys
 from pipeline.bundles import pem
+from pipeline.bundles.formats import FORMATS
+from pipeline.bundles.parts import KeyFile, Parts
 from pipeline.errors import DeviceError
+from pipeline.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pipeline.bundles.pem import Endpoint
+    from pipeline.bundles.parts import Contents, Endpoint
     from pipeline.device import Certificate, Device
     from pipeline.layout import RunFolder
 
-__all__ = ["publish", "read_csr", "see_key"]
+__all__ = ["publish", "read_csr", "read_parts", "see_key"]
 
 
 def read_csr(folder: RunFolder, device: Device, spki_sha256: str) -> str:
@@ -52,19 +56,42 @@ def see_key(folder: RunFolder, device: Device, step: int) -> None:
         raise keys.lost(step, device.thing_name)
 
 
-def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoint: Endpoint) -> dict[str, str]:
-    """Write the public files beside key and CSR, and give the folder its place among the bundles, durably.
+def read_parts(place: Path, device: Device, certificate: Certificate, endpoint: Endpoint) -> Parts:
+    """Return what formats are made from, with the key and the CSR that lie in a device's folder.
 
-    It may be done again after it was done, or was cut short, also where the devices' endpoint has changed since.
+    Args:
+        place: The folder, staged or published.
+        device: Whose it is.
+        certificate: The device's own.
+        endpoint: Where it connects.
+
+    Raises:
+        FileNotFoundError: Key or CSR are not there.
+        DiskError: The disk refused.
+    """
+    name = device.thing_name
+    key = None if device.csr is not None else KeyFile(Secret(files.read_file(place / f"{name}.key")))
+    csr = files.read_file(place / f"{name}.csr").decode("ascii", errors="replace")
+    return Parts(device, certificate, endpoint, csr, key)
+
+
+def publish(
+    folder: RunFolder, device: Device, certificate: Certificate, endpoint: Endpoint, formats: Sequence[str] = ()
+) -> dict[str, str]:
+    """Write the files of a bundle beside key and CSR, and give the folder its place among the bundles, durably.
+
+    PEM files stand in the device's folder itself, and each further format in a folder of its name below it. It may
+    be done again after it was done, or was cut short, also where the devices' endpoint has changed since.
 
     Args:
         folder: The run's folder.
         device: Whose bundle it is.
         certificate: The device's own.
         endpoint: Where it connects.
+        formats: The further formats, by name.
 
     Returns:
-        The hex SHA-256 of each public file by name, the CSR among them.
+        The hex SHA-256 of each file by its path in the folder: all but the key's own.
 
     Raises:
         DeviceError: The key is gone, or something that is not of this run has the bundle's place.
@@ -73,14 +100,18 @@ def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoin
     name = device.thing_name
     staged, final = folder.staged(name), folder.bundle(name)
     contents = pem.contents(device, certificate, endpoint)
-    checksums = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
+    more = partial(_further, device=device, certificate=certificate, endpoint=endpoint, formats=formats)
     if final.exists():
         # A run may have been killed between the rename and the ledger's next state.
         if staged.exists() or not _is_bundle(final, name, contents):
             raise _taken(name)
+        further = more(final)
         _refresh(final, contents)
+        for format_name, made in further.items():
+            files.private_folder(final / format_name)
+            _refresh(final / format_name, made)
         files.sync_move(staged, final)
-        return checksums | _checksum(final / f"{name}.csr")
+        return _checksums(contents, further) | _checksum(final / f"{name}.csr")
     if not staged.is_dir():
         raise keys.lost(6, name)
     see_key(folder, device, 6)
@@ -88,12 +119,29 @@ def publish(folder: RunFolder, device: Device, certificate: Certificate, endpoin
         if final.parent != folder.devices:
             files.private_folder(final.parent)
         files.sweep_temporaries(staged)
+        further = more(staged)
+        for format_name, made in further.items():
+            files.private_folder(staged / format_name)
+            files.sweep_temporaries(staged / format_name)
+            files.fill(staged / format_name, made)
         files.fill(staged, contents)
-        checksums |= _checksum(staged / f"{name}.csr")
+        checksums = _checksums(contents, further) | _checksum(staged / f"{name}.csr")
         files.publish_folder(staged, final)
     except FileNotFoundError:
         raise keys.lost(6, name) from None
     return checksums
+
+
+def _further(
+    place: Path, *, device: Device, certificate: Certificate, endpoint: Endpoint, formats: Sequence[str]
+) -> dict[str, Contents]:
+    """Return the files of each further format, by its name; none where it means nothing for the device."""
+    if not formats:
+        return {}  # the key is not read where nobody wants it in another form
+    parts = read_parts(place, device, certificate, endpoint)
+    return {
+        name: FORMATS[name].make(parts) for name in formats if parts.key is not None or not FORMATS[name].needs_key
+    }
 
 
 def _is_bundle(final: Path, name: str, contents: Mapping[str, bytes]) -> bool:
@@ -102,10 +150,10 @@ def _is_bundle(final: Path, name: str, contents: Mapping[str, bytes]) -> bool:
     return final.is_dir() and _holds(final / own, contents[own]) and (final / f"{name}.csr").is_file()
 
 
-def _refresh(final: Path, contents: Mapping[str, bytes]) -> None:
-    """Have in a bundle what this run would write: it may have been resumed with another endpoint."""
-    files.sweep_temporaries(final)
-    files.fill(final, {file: data for file, data in contents.items() if not _holds(final / file, data)})
+def _refresh(place: Path, contents: Contents) -> None:
+    """Have in a folder what this run would write: it may have been resumed with another endpoint."""
+    files.sweep_temporaries(place)
+    files.fill(place, {file: data for file, data in contents.items() if not _holds(place / file, _plain(data))})
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -115,6 +163,10 @@ def _holds(path: Path, data: bytes) -> bool:
         return False
 
 
+def _plain(content: bytes | Secret) -> bytes:
+    return content.reveal() if isinstance(content, Secret) else content
+
+
 def _taken(thing_name: str) -> DeviceError:
     return DeviceError(
         6,
@@ -122,6 +174,13 @@ def _taken(thing_name: str) -> DeviceError:
         f"the bundle folder of {thing_name} is there already and is not this run's",
         advice="move it away, then run the same command again",
     )
+
+
+def _checksums(contents: Contents, further: Mapping[str, Contents]) -> dict[str, str]:
+    paths = dict(contents)
+    for name, made in further.items():
+        paths |= {f"{name}/{file}": data for file, data in made.items()}
+    return {path: hashlib.sha256(_plain(data)).hexdigest() for path, data in paths.items()}
 
 
 def _checksum(path: Path) -> dict[str, str]:

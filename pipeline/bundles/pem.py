@@ -6,30 +6,15 @@ The private key is not in here: it is in the device's folder already, where it w
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipeline.bundles.parts import Endpoint
     from pipeline.device import Certificate, Device
 
-__all__ = ["Endpoint", "contents"]
+__all__ = ["contents"]
 
 ROOTS = "root-ca.pem"
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where devices of a run connect.
-
-    Attributes:
-        host: The host name of the account's Data-ATS endpoint.
-        port: 8883, or another for an emulator.
-        roots: The PEM roots that a device needs to trust it.
-    """
-
-    host: str
-    port: int
-    roots: str
 
 
 def contents(device: Device, certificate: Certificate, endpoint: Endpoint) -> dict[str, bytes]:

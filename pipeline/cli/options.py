@@ -12,7 +12,7 @@ from pipeline.settings import Access, Defaults, Existing, KeyType, Settings, usa
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["resolve"]
 
@@ -65,6 +65,7 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
         inactive=bool(told.get("inactive", False)),
         existing=Existing(told.get("existing", Existing.FAIL)),
         shard=bool(told.get("shard", False)),
+        formats=_formats(told.get("format", ())),
     )
 
 
@@ -89,6 +90,7 @@ def _bound(run_folder: Path) -> dict[str, Any]:
         "region": meta.get("Region"),
         "inactive": meta.get("certificates") == "inactive",
         "shard": meta.get("sharded") == str(True),
+        "format": meta.get("formats", "").split(),
     }
 
 
@@ -127,6 +129,17 @@ def _policy(policy: str | None) -> tuple[str | None, str | None]:
             advice="AWS IoT takes no longer ones; use policy variables and wildcards",
         )
     return path.stem, text
+
+
+def _formats(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the formats besides PEM, which every bundle has."""
+    if not names:
+        return ()
+    from pipeline.bundles.formats import FORMATS, PEM, unknown
+
+    for name in unknown(names):
+        raise UsageError(f"there is no format {printable(name)}", advice=f"there are {', '.join([PEM, *FORMATS])}")
+    return tuple(name for name in dict.fromkeys(names) if name != PEM)
 
 
 def _workers(workers: str | None) -> int:

@@ -52,6 +52,9 @@ def run(
         help="When a thing has a certificate already; rotate is followed by thingmill retire.",
     ),
     shard: bool = typer.Option(False, "--shard", help="Spread devices over devices/ab/."),
+    format: list[str] | None = typer.Option(  # noqa: A002  arguments are named like their options
+        None, "--format", metavar="FORMAT", show_default="pem", help="Bundles in this format too."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Look at manifest and account; make nothing."),
     as_json: bool = typer.Option(False, "--json", help="Events as JSON lines on standard output."),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Say nothing but errors."),

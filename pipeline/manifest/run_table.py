@@ -104,6 +104,7 @@ RUN_KEYS: dict[str, Callable[[object], object]] = {
     "existing": _choice(*Existing),
     "create_missing": _switch,
     "shard": _switch,
+    "format": _texts,
 }
 """Every setting that may stand under ``[run]``, with what turns its TOML value into the command line's."""
 

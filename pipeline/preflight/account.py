@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pipeline.aws.failures import CallError, Failure
-from pipeline.bundles.pem import Endpoint
+from pipeline.bundles.parts import Endpoint
 from pipeline.bundles.roots import amazon_roots
 from pipeline.errors import RefusedError
 from pipeline.made import Making

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import files, keys
-from pipeline.bundles.pem import Endpoint
+from pipeline.bundles.parts import Endpoint
 from pipeline.device import Certificate, Device
 from pipeline.errors import DeviceError
 from pipeline.layout import RunFolder

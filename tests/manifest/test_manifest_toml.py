@@ -34,6 +34,7 @@ inactive = false
 existing = "skip"
 create-missing = true
 shard = true
+format = "der"
 """
 
 
@@ -59,6 +60,7 @@ def test_every_setting(tmp_path: Path) -> None:
         "existing": "skip",
         "create_missing": True,
         "shard": True,
+        "format": ["der"],
     }
     assert list(settings) == list(RUN_KEYS)
 

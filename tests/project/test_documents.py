@@ -15,6 +15,7 @@ import typer
 
 from pipeline import __version__, errors
 from pipeline.aws.quotas import DEFAULTS
+from pipeline.bundles.formats import FORMATS, PEM
 from pipeline.cli import app as command_line
 from pipeline.manifest.columns import ALIASES
 from pipeline.manifest.run_table import RUN_KEYS
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ISSUANCE = (ROOT / "docs" / "issuance.md").read_text(encoding="utf-8")
+FORMATS_PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 DOCUMENTS = {
-    name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/issuance.md", "CHANGELOG.md")
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/issuance.md", "docs/formats.md", "CHANGELOG.md")
 }
 PICTURES = sorted((ROOT / "docs").glob("*.svg"))
 
@@ -103,6 +106,11 @@ def test_what_may_stand_under_run_is_told() -> None:
     for row in rows:
         for key in code(row[1]):
             assert _OPTION.findall(row[0])[0] == f"--{key.replace('_', '-')}"
+
+
+def test_every_format_has_a_row() -> None:
+    """docs/formats.md names each format that there is, and no other."""
+    assert [row[0].strip("`") for row in table(FORMATS_PAGE, "format")] == [PEM, *FORMATS]
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:

@@ -14,7 +14,7 @@ from tests.project.sources import calls_in, imports_of, modules
 
 LAYERS = (
     # What everything may use, and what uses nothing.
-    "errors text device settings stop failpoints layout hardening arns",
+    "errors text device settings stop failpoints layout hardening arns secret",
     "files breaker signals sightings scratch",
     "appender permissions device_policy purge",
     "keys lock audit",
