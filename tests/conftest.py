@@ -6,18 +6,25 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.support.awsiot import AwsIotDouble
+from tests.support.tools import REQUIRE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+
+# How long an example takes is the machine's business, and no promise.
+settings.register_profile("thingmill", deadline=None)
+settings.load_profile("thingmill")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_aws_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     nowhere = tmp_path_factory.mktemp("nowhere")
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("AWS_", "THINGMILL_"))]:
+        for name in [name for name in os.environ if name.startswith(("AWS_", "THINGMILL_")) and name != REQUIRE]:
             patch.delenv(name)
         patch.setenv("AWS_CONFIG_FILE", str(nowhere / "config"))
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere / "credentials"))
