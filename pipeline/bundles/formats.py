@@ -8,8 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.bundles import (
+    archives,
+    aws_console,
+    c_header,
+    der,
+    device_client,
+    esp_nvs,
+    esp_secure_cert,
+    greengrass,
+    pkcs12,
+)
+from pipeline.bundles.listings import LISTINGS
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from pipeline.bundles.parts import Contents, Parts
 
@@ -29,18 +42,38 @@ class Format:
         opens_key: Whether the key itself is written in another form, so that one that is encrypted will not do.
             Other formats take the key's file as it is.
         needs_key: Whether it means nothing for a device that keeps its key itself.
+        matches: Whether files that were made earlier are those of a device, where making them again gives other
+            bytes (a salt, a nonce); None where equal parts give equal bytes.
     """
 
     make: Callable[[Parts], Contents]
     about: str
     opens_key: bool = False
     needs_key: bool = False
+    matches: Callable[[Parts, Mapping[str, bytes]], bool] | None = None
 
 
-FORMATS: dict[str, Format] = {}
+FORMATS: dict[str, Format] = {
+    "aws-console": Format(aws_console.contents, "files named as the AWS console names its downloads"),
+    "greengrass": Format(greengrass.contents, "the installer of AWS IoT Greengrass v2"),
+    "device-client": Format(device_client.contents, "aws-iot-device-client"),
+    "pkcs12": Format(
+        pkcs12.contents,
+        "one .p12 file with key, certificate and roots",
+        opens_key=True,
+        needs_key=True,
+        matches=pkcs12.matches,
+    ),
+    "der": Format(der.contents, "firmware without a PEM parser", opens_key=True),
+    "esp-nvs": Format(esp_nvs.contents, "the NVS partition of ESP devices", opens_key=True),
+    "esp-secure-cert": Format(esp_secure_cert.contents, "esp-secure-cert-tool of ESP devices", opens_key=True),
+    "c-header": Format(c_header.contents, "headers of FreeRTOS's AWS demos", opens_key=True),
+    "tar": Format(archives.tar, "the PEM files as one tar file"),
+    "zip": Format(archives.zipped, "the PEM files as one zip file"),
+}
 """By name."""
 
 
 def unknown(names: Iterable[str]) -> list[str]:
-    """Return those of ``names`` that are no format."""
-    return [name for name in names if name != PEM and name not in FORMATS]
+    """Return those of ``names`` that are neither a format nor a listing."""
+    return [name for name in names if name != PEM and name not in FORMATS and name not in LISTINGS]

@@ -12,20 +12,34 @@ if TYPE_CHECKING:
     from pipeline.bundles.parts import Endpoint
     from pipeline.device import Certificate, Device
 
-__all__ = ["contents"]
+__all__ = ["contents", "roots_name"]
 
 ROOTS = "root-ca.pem"
 
 
-def contents(device: Device, certificate: Certificate, endpoint: Endpoint) -> dict[str, bytes]:
+def roots_name(thing_name: str) -> str:
+    """Return the name of the roots' file in a thing's bundle."""
+    # A thing may have any name, also that of the roots' file.
+    return ROOTS if thing_name.casefold() != "root-ca" else "amazon-root-ca.pem"
+
+
+def contents(
+    device: Device, certificate: Certificate, endpoint: Endpoint, key_suffix: str = ""
+) -> dict[str, bytes]:
     """Return the public files of a bundle by name.
 
     The keys of ``config.json`` are those of aws-iot-device-client, and ``port``; files are named relative to it.
-    A device that keeps its own key gets no ``key``.
+    ``key`` is the key as the device will have it, and ``key-encrypted`` the file that it lies in until then, where
+    that is another. A device that keeps its own key gets no ``key``, but ``key-held-by``.
+
+    Args:
+        device: Whose bundle it is.
+        certificate: The device's own.
+        endpoint: Where it connects.
+        key_suffix: What follows ``.key`` in the name of its key's file: ``.age``, or nothing.
     """
     name = device.thing_name
-    # A thing may have any name, also that of the roots' file.
-    roots = ROOTS if name.casefold() != "root-ca" else "amazon-root-ca.pem"
+    roots = roots_name(name)
     config: dict[str, str | int] = {
         "endpoint": endpoint.host,
         "port": endpoint.port,
@@ -36,6 +50,9 @@ def contents(device: Device, certificate: Certificate, endpoint: Endpoint) -> di
     }
     if device.csr is not None:
         del config["key"]
+        config["key-held-by"] = "device"
+    elif key_suffix:
+        config["key-encrypted"] = f"{name}.key{key_suffix}"
     return {
         f"{name}.pem": certificate.pem.encode("ascii"),
         roots: endpoint.roots.encode("ascii"),

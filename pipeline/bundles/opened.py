@@ -1,0 +1,52 @@
+"""A device's private key opened, for formats that write it in another form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from pipeline.errors import DeviceError
+
+if TYPE_CHECKING:
+    from pipeline.bundles.parts import Parts
+    from pipeline.keys import PrivateKey
+
+__all__ = ["opened_key"]
+
+
+def opened_key(parts: Parts) -> PrivateKey:
+    """Return the private key of a device.
+
+    An RSA key's numbers are not checked against each other: that takes a third of a second for 4096 bits, and is
+    what ``thingmill verify`` is for.
+
+    Args:
+        parts: Those of a device whose key is at hand.
+
+    Raises:
+        DeviceError: The key's file is encrypted, or is no key.
+    """
+    if parts.key is None:
+        raise AssertionError(f"{parts.device.thing_name} keeps its own key")
+    if parts.key.encrypted:
+        raise DeviceError(
+            6,
+            "KeyEncrypted",
+            f"{parts.device.thing_name}'s key is encrypted, and this format takes it in clear",
+            advice="give what opens it",
+        )
+    try:
+        key = load_pem_private_key(parts.key.data.reveal(), password=None, unsafe_skip_rsa_key_validation=True)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # Without the cause: what a parser says of a key could quote it.
+        key = None
+    if key is None:
+        raise DeviceError(
+            6,
+            "StrangeKey",
+            f"{parts.device.thing_name}.key is no private key",
+            advice="put the file back as it was, then run the same command again",
+        )
+    return cast("PrivateKey", key)

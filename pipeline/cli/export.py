@@ -1,0 +1,245 @@
+"""``thingmill export``: the bundles of a run that is there already, in other formats."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async
+from pipeline.cli.saying import say, say_object
+from pipeline.errors import UsageError
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.export import Exported, Order
+    from pipeline.layout import RunFolder
+    from pipeline.ledger import Reader
+
+_PKCS12 = "pkcs12"
+"""The one format that can have a password of its own."""
+
+_NAMES_RECIPIENTS = "json_extract(description, '$.encrypt_to') IS NOT NULL"
+"""Picks the devices whose own rows say what their keys are encrypted to."""
+
+_TOLD_SECONDS = 5.0
+"""How often it is said how far an export is."""
+
+FORMAT = typer.Option(..., "--format", metavar="FORMAT", help="A format, or pem; repeatable.")
+TO = typer.Option(None, "--to", metavar="DIR", show_default="RUN/export", help="Where each gets its folder.")
+IDENTITY = typer.Option(
+    None, "--identity", metavar="FILE", help="Opens keys that are encrypted to age or SSH recipients; repeatable."
+)
+DEVICE = typer.Option(None, "--device", metavar="NAME", help="Only this device; repeatable.")
+
+
+@command("export")
+def export(
+    run: str = RUN,
+    format: list[str] = FORMAT,  # noqa: A002  arguments are named like their options
+    to: Path | None = TO,
+    device: list[str] | None = DEVICE,
+    pkcs12_password: str | None = typer.Option(
+        None, "--pkcs12-password", metavar="SOURCE", help="Of PKCS #12 files: prompt, file:PATH or fd:N."
+    ),
+    identity: list[str] | None = IDENTITY,
+    passphrase: str | None = typer.Option(
+        None, "--passphrase", metavar="SOURCE", help="Opens encrypted keys: prompt, file:PATH or fd:N."
+    ),
+    in_clear: bool = typer.Option(
+        False, "--in-clear", help="Write keys that are encrypted in clear: whoever reads the files then has them."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="A JSON line for each device on standard output."),
+    output: Path = OUTPUT,
+) -> None:
+    """Write the bundles of finished devices in other formats. Run it again to go on."""
+    from pipeline import privacy
+    from pipeline.cli.unsealing import opener
+    from pipeline.export import Order
+    from pipeline.layout import RunFolder
+    from pipeline.ledger import live_ledger
+    from pipeline.lock import RunLock
+    from pipeline.passwords import read_password
+
+    formats, listings = _chosen(format)
+    if listings and device:
+        raise UsageError("a listing is of all devices", advice="give --device with formats of devices only")
+    root = find_run(run, output)
+    privacy.check_run(root)
+    # Nobody provisions or revokes meanwhile, and no other export fills the same folders.
+    with RunLock(root / ".lock"), closing(live_ledger(root / "ledger.db")) as reader:
+        meta = reader.meta()
+        folder = RunFolder(root, meta.get("sharded") == str(True))
+        place = _place(folder, to)
+        if meta.get("key encryption", "none") != "none" or reader.count(_NAMES_RECIPIENTS):
+            can_open = bool(identity) or passphrase is not None
+            _check_listings(listings)
+            _check_clear(formats, can_open=can_open, in_clear=in_clear, password=pkcs12_password is not None)
+        password = None
+        if pkcs12_password is not None:
+            password = read_password(pkcs12_password, "the PKCS #12 password", confirm=True)
+        opens = opener(identity or (), passphrase)
+        order = Order(formats, place, tuple(device or ()), password, opens, in_clear)
+        told = _Told(folder, reader, order, as_json)
+        told.carry_out(listings)
+    if told.failed or not told.devices:
+        raise typer.Exit(1)
+
+
+def _chosen(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the formats of devices and the listings among names, each once."""
+    from pipeline.bundles.formats import FORMATS, PEM, unknown
+    from pipeline.bundles.listings import LISTINGS
+
+    for name in unknown(names):
+        there = ", ".join([PEM, *FORMATS, *LISTINGS])
+        raise UsageError(f"there is no format {printable(name)}", advice=f"there are {there}")
+    once = list(dict.fromkeys(names))
+    return [name for name in once if name not in LISTINGS], [name for name in once if name in LISTINGS]
+
+
+def _check_listings(listings: Sequence[str]) -> None:
+    """See that no listing leads to keys that are encrypted, as if they were not.
+
+    Raises:
+        UsageError: One does.
+    """
+    from pipeline.bundles.listings import LISTINGS
+
+    for name in listings:
+        if LISTINGS[name].opens_key:
+            raise UsageError(
+                f"{name} leads to keys in bundles, and those of this run are encrypted",
+                advice="export the keys in clear in a format that the line takes instead",
+            )
+
+
+def _check_clear(formats: Sequence[str], *, can_open: bool, in_clear: bool, password: bool) -> None:
+    """See that keys that are encrypted are written in clear by nobody who did not say so.
+
+    Args:
+        formats: What is asked for.
+        can_open: Whether an identity or a passphrase was given.
+        in_clear: Whether it was said that keys are to be written in clear.
+        password: Whether PKCS #12 files get a password, and so are not in clear.
+
+    Raises:
+        UsageError: Something is not said that has to be.
+    """
+    from pipeline.bundles.formats import FORMATS
+
+    opening = [name for name in formats if name in FORMATS and FORMATS[name].opens_key]
+    clear = [name for name in opening if not (name == _PKCS12 and password)]
+    for name in clear if not in_clear else ():
+        raise UsageError(
+            f"{name} has keys in clear, and those of this run are encrypted",
+            advice="add --in-clear, and --identity FILE or --passphrase SOURCE to open them",
+        )
+    if (in_clear or opening) and not can_open:
+        raise UsageError(
+            "the keys of this run are encrypted", advice="give --identity FILE or --passphrase SOURCE to open them"
+        )
+
+
+def _place(folder: RunFolder, to: Path | None) -> Path:
+    """Return where to export to.
+
+    Raises:
+        UsageError: It is among what the run itself has in its folder.
+    """
+    if to is None:
+        return folder.exports
+    root, chosen = folder.root.resolve(), to.resolve()
+    if chosen.is_relative_to(root) and not chosen.is_relative_to(root / folder.exports.name):
+        raise UsageError(
+            f"--to {printable(str(to))} is inside the run's own folder", advice="choose another, or leave --to out"
+        )
+    return to
+
+
+@dataclass(slots=True)
+class _Told:
+    """One invocation: says what becomes of each device, and counts."""
+
+    folder: RunFolder
+    reader: Reader
+    order: Order
+    as_json: bool
+    devices: int = 0
+    failed: int = 0
+    fates: Counter[str] = field(default_factory=Counter)
+    _due: float = field(default_factory=lambda: time.monotonic() + _TOLD_SECONDS)
+
+    def carry_out(self, listings: Sequence[str]) -> None:
+        """Export, and say what came of it, however it ends."""
+        from pipeline import files
+        from pipeline.export import export
+        from pipeline.report import write_listings
+
+        try:
+            if self.order.formats:
+                run_async(lambda: export(self.reader, self.folder, self.order, self._add))
+            if listings:
+                files.folder_above(self.order.to)
+                files.private_folder(self.order.to)
+                for note in write_listings(self.reader, self.folder, listings, self.order.to):
+                    self.failed += 1
+                    say(f"thingmill: {note}", err=True)
+                self.devices = self.devices or self._done()
+        finally:
+            self._conclude()
+
+    def _add(self, exported: Exported) -> None:
+        self.devices += 1
+        self.failed += bool(exported.problems)
+        self.fates.update(exported.fates.values())
+        if self.as_json:
+            event = {
+                "event": "failed" if exported.problems else "exported",
+                "thing": exported.thing_name,
+                "formats": dict(exported.fates),
+                "problems": list(exported.problems),
+            }
+            say_object(event)
+        else:
+            for problem in exported.problems:
+                say(f"{exported.thing_name}: {problem}")
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _TOLD_SECONDS
+            total = len(self.order.names) or self._done()
+            say(f"exported {self.devices:,} of {total:,} devices", err=True)
+
+    def _done(self) -> int:
+        from pipeline.report import FINISHED
+
+        return self.reader.count(FINISHED)
+
+    def _conclude(self) -> None:
+        if self.as_json:
+            summary = {
+                "event": "summary",
+                "devices": self.devices,
+                "failed": self.failed,
+                "folder": str(self.order.to),
+                **{fate.replace(" ", "_"): self.fates[fate] for fate in ("written", "there", "left out")},
+            }
+            say_object(summary)
+            return
+        for fate, meaning in (
+            ("written", "bundles written"),
+            ("there", "were there already, and the same"),
+            ("left out", "need a key, and the device keeps its own"),
+        ):
+            if self.fates[fate]:
+                say(f"{fate:<9} {self.fates[fate]:,}: {meaning}")
+        noun = "device" if self.devices == 1 else "devices"
+        say(f"{self.devices - self.failed:,} of {self.devices:,} {noun} exported to {self.order.to}")
+        if self.failed:
+            say("what differs is never written over: move it away, or give another --to", err=True)
