@@ -11,6 +11,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pipeline.settings import KeyType
+
 __all__ = ["Certificate", "Device", "Issued", "KeyReceipt", "State"]
 
 
@@ -49,6 +51,8 @@ class Device:
         policy: Name of the policy that the certificate gets, or None for none.
         attributes: Thing attributes by name.
         csr: A PEM CSR when the device keeps its own key, else None.
+        key_type: The key to make for it, or None for the run's.
+        encrypt_to: The age recipients that its key is encrypted to in place of the run's, sorted; empty for those.
     """
 
     thing_name: str
@@ -60,6 +64,8 @@ class Device:
     policy: str | None = None
     attributes: dict[str, str] = field(default_factory=dict)
     csr: str | None = None
+    key_type: KeyType | None = None
+    encrypt_to: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the description as canonical JSON: equal devices give equal text, wherever their line is."""
@@ -72,7 +78,10 @@ class Device:
     def from_json(cls, text: str, line: int) -> Device:
         """Return the device that ``to_json`` described."""
         fields: dict[str, Any] = json.loads(text)
-        fields["groups"] = tuple(fields.get("groups", ()))
+        for name in ("groups", "encrypt_to"):
+            fields[name] = tuple(fields.get(name, ()))
+        if "key_type" in fields:
+            fields["key_type"] = KeyType(fields["key_type"])
         return cls(line=line, **fields)
 
 

@@ -1,17 +1,21 @@
-"""Where a thing belongs: its type, groups, billing group and policy, from a row's cells or the run's defaults.
+"""What many things share, such as their type, groups and policy: from a row's cells or the run's defaults.
 
-A fleet has few combinations of the four, so each combination is checked, and written as JSON, once.
+A fleet has few combinations of them, so each combination is checked, and written as JSON, once.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline import recipients
+from pipeline.errors import UsageError
 from pipeline.manifest.columns import Field
 from pipeline.manifest.faults import Place
 from pipeline.manifest.names import BILLING_GROUP, POLICY, THING_GROUP, THING_TYPE, quoted
+from pipeline.settings import KeyType
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -26,6 +30,7 @@ _GROUP_LIMIT = 10  # thing groups that one thing can belong to (AWS General Refe
 _ATTRIBUTES_WITH_TYPE = 50
 _ATTRIBUTES_WITHOUT_TYPE = 3
 _KEPT = 1024  # combinations; a hostile manifest has a new one in every row
+_KEPT_CHARACTERS = 16_384  # of a row whose combination is kept; such cells may be long without naming anything
 
 Note = Callable[[Field, str, Place | None], None]
 """Told each name in use: what it names, the name, and where a row gives it (None: the run's defaults do)."""
@@ -75,7 +80,7 @@ class Assigner:
         assignment = self._known.get(key)
         if assignment is None:
             assignment = self._checked(row)
-            if assignment is not None:
+            if assignment is not None and len(row.raw) <= _KEPT_CHARACTERS:
                 if len(self._known) >= _KEPT:
                     self._known.clear()
                 self._known[key] = assignment
@@ -86,6 +91,8 @@ class Assigner:
         columns = dict(row.layout.assigned)
         names = {field: self._name(row, field, columns.get(field)) for field in _RULES}
         groups = self._groups(row, columns.get(Field.THING_GROUPS))
+        key_type = self._key_type(row, columns.get(Field.KEY_TYPE))
+        encrypt_to = self._recipients(row, columns.get(Field.ENCRYPT_TO))
         if row.reader.source.log.total > total:
             return None
         thing_type, policy = names[Field.THING_TYPE], names[Field.POLICY]
@@ -93,7 +100,14 @@ class Assigner:
             has_type=thing_type is not None,
             attribute_limit=_ATTRIBUTES_WITHOUT_TYPE if thing_type is None else _ATTRIBUTES_WITH_TYPE,
             before_common_name=_member("billing_group", names[Field.BILLING_GROUP]),
-            before_thing_name=_member("groups", groups) + _member("policy", policy),
+            before_thing_name="".join(
+                (
+                    _member("encrypt_to", encrypt_to),
+                    _member("groups", groups),
+                    _member("key_type", key_type),
+                    _member("policy", policy),
+                )
+            ),
             after_thing_name=f',"thing_type":{json.dumps(thing_type)}' if thing_type else "",
         )
 
@@ -110,6 +124,31 @@ class Assigner:
         self._note(field, cell, row.place(column))
         return cell
 
+    def _key_type(self, row: ManifestRow, column: int | None) -> str | None:
+        """Return the row's own key type; the run's is not the row's, so that a ledger tells them apart."""
+        cell = str(row.values[column]) if column is not None else ""
+        if column is None or not cell:
+            return None
+        if cell.lower() not in list(KeyType):
+            row.fault(column, f"key type {quoted(cell)} is none of {', '.join(KeyType)}")
+            return None
+        self._note(Field.KEY_TYPE, cell.lower(), row.place(column))
+        return cell.lower()
+
+    def _recipients(self, row: ManifestRow, column: int | None) -> tuple[str, ...]:
+        """Return the age recipients that a cell lists, sorted; the run's are not the row's, as with key types."""
+        cells = _split(row.values[column]) if column is not None else ()
+        if column is None or not cells:
+            return ()
+        found = set()
+        for cell in cells:
+            try:
+                found.add(recipients.checked(cell, str(Field.ENCRYPT_TO)))
+            except UsageError as error:
+                row.fault(column, error.message)
+        self._note(Field.ENCRYPT_TO, "", row.place(column))
+        return tuple(sorted(found))
+
     def _groups(self, row: ManifestRow, column: int | None) -> tuple[str, ...]:
         groups = _split(row.values[column]) if column is not None else ()
         if column is None or not groups:
@@ -118,8 +157,9 @@ class Assigner:
             return self._defaults.groups
         for reason in _group_faults(groups):
             row.fault(column, reason)
-        for group in groups:
-            self._note(Field.THING_GROUPS, group, row.place(column))
+        for group in groups[:_GROUP_LIMIT]:
+            if THING_GROUP.holds(group):
+                self._note(Field.THING_GROUPS, group, row.place(column))
         return groups
 
 
@@ -141,8 +181,8 @@ def _split(cell: Cell) -> tuple[str, ...]:
 
 def _group_faults(groups: tuple[str, ...]) -> list[str]:
     reasons = [THING_GROUP.fault(group) for group in groups if not THING_GROUP.holds(group)]
-    repeated = [group for index, group in enumerate(groups) if group in groups[:index]]
-    reasons += [f"group {quoted(group)} is named twice" for group in dict.fromkeys(repeated)]
+    repeated = [group for group, number in Counter(groups).items() if number > 1]
+    reasons += [f"group {quoted(group)} is named twice" for group in repeated]
     if len(groups) > _GROUP_LIMIT:
         reasons.append(f"the row names {len(groups)} groups; a thing belongs to at most {_GROUP_LIMIT}")
     return reasons

@@ -32,6 +32,8 @@ class Field(enum.StrEnum):
     POLICY = "policy"
     COMMON_NAME = "common_name"
     CSR = "csr"
+    KEY_TYPE = "key_type"
+    ENCRYPT_TO = "encrypt_to"
 
 
 ALIASES: dict[Field, tuple[str, ...]] = {
@@ -44,10 +46,19 @@ ALIASES: dict[Field, tuple[str, ...]] = {
     Field.POLICY: ("policy", "policy_name"),
     Field.COMMON_NAME: ("common_name", "cn"),
     Field.CSR: ("csr",),
+    Field.KEY_TYPE: ("key_type",),
+    Field.ENCRYPT_TO: ("encrypt_to",),
 }  # fmt: skip
 
-# The fields that say where a thing belongs: a fleet has few combinations of them, so each is checked once.
-_ASSIGNED = (Field.THING_TYPE, Field.THING_GROUPS, Field.BILLING_GROUP, Field.POLICY)
+# The fields that a fleet has few combinations of, so each combination is checked once.
+_ASSIGNED = (
+    Field.THING_TYPE,
+    Field.THING_GROUPS,
+    Field.BILLING_GROUP,
+    Field.POLICY,
+    Field.KEY_TYPE,
+    Field.ENCRYPT_TO,
+)
 
 _IGNORED = str.maketrans("", "", "_- ")
 
@@ -88,7 +99,7 @@ class Layout:
         thing_name: The column of the thing name, or None (then the header has that problem).
         common_name: The column of the common name, or None.
         csr: The column of the CSR, or None.
-        assigned: Those of thing type, groups, billing group and policy that have a column, with the column.
+        assigned: Those of the fields that many things share that have a column, with the column.
         assigned_cells: Takes a row's values, returns the cells of ``assigned`` as something hashable.
         attributes: The attribute columns, sorted by attribute name.
         problems: What is wrong with the header itself: column and reason.

@@ -1,7 +1,11 @@
 """A manifest's CSR, of a device that keeps its own key, checked before any device is submitted.
 
-Rules: RFC 2986 for the request, RFC 7468 for its PEM, and the AWS IoT Developer Guide, "Create client
-certificates using your own key pair", for size, keys and signatures.
+Rules: RFC 2986 for the request, RFC 7468 for its PEM, and for size, keys and signatures the AWS IoT API reference
+(CreateCertificateFromCsr) and Developer Guide (certificate signing algorithms: SHA-256, SHA-384 and SHA-512, with
+RSA, RSASSA-PSS or ECDSA). An RSA exponent that is even or below 3 is no key to ``cryptography`` either.
+
+Attributes of the request, the extensions it asks for among them, are not looked at: AWS IoT copies the subject
+alone into a certificate.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import hashlib
 import os
 import re
 import stat
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
@@ -24,7 +29,7 @@ from pipeline.manifest.names import quoted
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CsrError", "SigningRequest", "inspect_csr"]
+__all__ = ["CsrError", "SigningRequest", "inspect_csr", "inspect_csr_file"]
 
 _LIMIT = 4096
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
@@ -61,13 +66,28 @@ def inspect_csr(cell: str, folder: Path, common_name: str) -> SigningRequest:
     Raises:
         CsrError: It cannot be used.
     """
-    text = cell if cell.lstrip().startswith("-----BEGIN") else _read(folder / cell, cell)
+    return _inspect(cell if cell.lstrip().startswith("-----BEGIN") else _read(folder / cell, cell), common_name)
+
+
+def inspect_csr_file(path: Path, common_name: str) -> SigningRequest:
+    """Check the CSR in a file that is named after its thing.
+
+    Args:
+        path: The file.
+        common_name: As for ``inspect_csr``.
+
+    Raises:
+        CsrError: It cannot be used.
+    """
+    return _inspect(_read(path, path.name), common_name)
+
+
+def _inspect(text: str, common_name: str) -> SigningRequest:
     try:
         request = x509.load_der_x509_csr(_der(text))
-        _check_key(request)
+        spki = _checked_key(request)
         _check_signature(request)
         _check_subject(request, common_name)
-        spki = request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise CsrError("the CSR cannot be read: it is no PKCS#10 request that cryptography knows") from error
     pem = request.public_bytes(Encoding.PEM).decode()
@@ -112,7 +132,8 @@ def _check_size(text: str) -> None:
         raise CsrError(f"the CSR has more than {_LIMIT:,} characters, which AWS IoT does not take")
 
 
-def _check_key(request: x509.CertificateSigningRequest) -> None:
+def _checked_key(request: x509.CertificateSigningRequest) -> bytes:
+    """Return the DER SubjectPublicKeyInfo of a key that AWS IoT takes."""
     key = request.public_key()
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < 2048:
@@ -122,6 +143,12 @@ def _check_key(request: x509.CertificateSigningRequest) -> None:
             raise CsrError(f"the CSR's key is on curve {key.curve.name}; AWS IoT takes P-256, P-384 and P-521")
     else:
         raise CsrError("the CSR's key is neither RSA nor ECDSA; AWS IoT takes no other")
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if spki not in request.tbs_certrequest_bytes:
+        # A curve by its parameters, which RFC 5480, section 2.1.1, forbids; or an RSA key for RSASSA-PSS alone
+        # (RFC 4055, section 1.2). The hash of such a key is not that of the same key in its usual form.
+        raise CsrError("the CSR's key is neither a plain RSA key nor one on a named curve; AWS IoT takes no other")
+    return spki
 
 
 def _check_signature(request: x509.CertificateSigningRequest) -> None:
@@ -134,12 +161,23 @@ def _check_signature(request: x509.CertificateSigningRequest) -> None:
 
 
 def _check_subject(request: x509.CertificateSigningRequest, common_name: str) -> None:
-    names = request.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    with warnings.catch_warnings():
+        # cryptography only warns, on standard error, of attributes that X.520 finds too long or too short.
+        warnings.simplefilter("error", UserWarning)
+        try:
+            names = request.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        except UserWarning as error:
+            raise CsrError("the CSR's subject has an attribute of a length that X.509 does not allow") from error
     found = [name.value if isinstance(name.value, str) else "" for name in names]
     if not found:
         raise CsrError(f"the CSR has no common name; it must be {quoted(common_name)}")
+    if len(found) == 1 and found != [common_name]:
+        raise CsrError(
+            f"the CSR's common name is {quoted(found[0])}, but must be {quoted(common_name)}; "
+            "if that is what the certificate shall say, give it as the row's common_name"
+        )
     if found != [common_name]:
         raise CsrError(
-            f"the CSR's common name is {' and '.join(map(quoted, found))}, but must be {quoted(common_name)} "
-            "(the row's common_name, or else its thing name)"
+            f"the CSR has {len(found)} common names, {' and '.join(map(quoted, found[:2]))} among them; "
+            f"it must have one, {quoted(common_name)}"
         )

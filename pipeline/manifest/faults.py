@@ -17,7 +17,7 @@ class Fault:
         line: From 1, the line on which the faulty cell begins.
         column: From 1, the character at which it begins.
         file: The manifest as the user named it.
-        reason: What is wrong and, where it helps, what would be right.
+        reason: What is wrong and, where it helps, what would be right; safe to print, and short.
     """
 
     line: int
@@ -25,9 +25,13 @@ class Fault:
     file: str
     reason: str
 
+    def __post_init__(self) -> None:
+        """Make the reason safe to print, and let go of what it quotes: many faults are kept for a while."""
+        object.__setattr__(self, "reason", printable(self.reason))
+
     def __str__(self) -> str:
         """Return ``FILE:LINE:COLUMN: reason``, safe to print."""
-        return f"{printable(self.file)}:{self.line}:{self.column}: {printable(self.reason)}"
+        return f"{printable(self.file)}:{self.line}:{self.column}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

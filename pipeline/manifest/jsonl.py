@@ -16,6 +16,8 @@ from pipeline.manifest.rows import ManifestRow, Reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pipeline.manifest.rows import Source
+
 __all__ = ["JsonLinesReader"]
 
 
@@ -31,7 +33,15 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class JsonLinesReader(Reader):
-    """Reads an object a line; blank lines are skipped."""
+    """Reads an object a line; blank lines are skipped.
+
+    Args:
+        source: What to read.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._placed: tuple[str, list[tuple[int, int]]] = ("", [])
 
     def __iter__(self) -> Iterator[ManifestRow]:
         """Yield a row for each line that is an object with a thing name."""
@@ -57,11 +67,17 @@ class JsonLinesReader(Reader):
 
     def position(self, row: ManifestRow, index: int) -> tuple[int, int]:
         """Return where the value begins."""
-        return row.line, _places(row.raw)[index][1] + 1
+        return row.line, self._places(row.raw)[index][1] + 1
 
     def _key_position(self, row: ManifestRow, index: int) -> tuple[int, int]:
-        places = _places(row.raw)
+        places = self._places(row.raw)
         return row.line, (places[index][0] if places else row.raw.index("{")) + 1
+
+    def _places(self, line: str) -> list[tuple[int, int]]:
+        """Return ``_places`` of a line, worked out once: a line may have a fault in each of ten thousand cells."""
+        if self._placed[0] is not line:
+            self._placed = line, _places(line)
+        return self._placed[1]
 
     def _members(self, line: str) -> Members | None:
         """Return the members of the line's object, or None after a fault."""

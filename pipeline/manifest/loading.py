@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.errors import ManifestError, UsageError
 from pipeline.manifest.assignment import default_fault
+from pipeline.manifest.csr_folder import CsrFolder
 from pipeline.manifest.faults import Fault, FaultLog
 from pipeline.manifest.formats import STANDARD_INPUT, open_manifest
 from pipeline.manifest.names import quoted
@@ -33,6 +34,7 @@ def load(
     manifest: str,
     defaults: Defaults,
     *,
+    csr_dir: Path | None = None,
     stdin: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> Roster:
@@ -41,6 +43,7 @@ def load(
     Args:
         manifest: A path whose suffix tells the format, or ``-`` for standard input.
         defaults: What a row gets where it does not say otherwise.
+        csr_dir: A folder of CSRs, one file a thing name, for rows that have none; or None.
         stdin: Standard input; the process's own by default.
         progress: Told how far it is, every 2,000 rows and at the end.
 
@@ -49,30 +52,32 @@ def load(
 
     Raises:
         ManifestError: The manifest has faults, or no thing. All were found, the first 100 are listed.
-        UsageError: There is no such file, its suffix is unknown, or a default is no valid name.
+        UsageError: There is no such file or folder, its suffix is unknown, or a default is no valid name.
         DiskError: There is no space for the scratch database.
     """
     reason = default_fault(defaults)
     if reason is not None:
         raise UsageError(reason)
     log = FaultLog()
+    csr_folder = None if csr_dir is None else CsrFolder(csr_dir)
     with ExitStack() as until_whole:
         roster = until_whole.enter_context(Roster())
         try:
             with open_manifest(manifest, log, stdin or sys.stdin.buffer) as reader:
-                _fill(roster, reader, defaults, progress)
+                _fill(roster, reader, Rules(defaults, roster.note, csr_folder), progress)
         except OSError as error:
             raise UsageError(
                 f"the manifest {quoted(manifest)} cannot be read: {error.strerror or error}"
             ) from error
+        for stray in csr_folder.strays(roster) if csr_folder is not None else ():
+            log.add(stray)
         if log.total:
             raise ManifestError(log.first(), log.total)
         until_whole.pop_all()
     return roster
 
 
-def _fill(roster: Roster, reader: Reader, defaults: Defaults, progress: Progress | None) -> None:
-    rules = Rules(defaults, roster.note)
+def _fill(roster: Roster, reader: Reader, rules: Rules, progress: Progress | None) -> None:
     check, add = rules.check, roster.add
     source, count = reader.source, 0
     for count, row in enumerate(reader, start=1):

@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.text import printable
+from pipeline.text import has_formula, hidden_at, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,8 +113,9 @@ def common_name_fault(text: str) -> str | None:
             f"common name {quoted(text)} has {len(text)} characters; "
             f"a common name has 1 to {COMMON_NAME_LIMIT} (X.509)"
         )
-    if text[:1] in "=+-@" and not re.fullmatch(r"[a-zA-Z0-9:_-]*", text):
-        return f"common name {quoted(text)} begins like a spreadsheet's formula; begin it with a letter or digit"
+    if has_formula(text) and not re.fullmatch(r"[a-zA-Z0-9:_-]*", text):
+        begins, begin = ("begins", "begin it") if has_formula(text[:1]) else ("goes on after ';'", "go on there")
+        return f"common name {quoted(text)} {begins} like a spreadsheet's formula; {begin} with a letter or digit"
     if text.isascii() and text.isprintable():
         return None
     octets = len(text.encode("utf-8", "surrogatepass"))
@@ -123,11 +124,11 @@ def common_name_fault(text: str) -> str | None:
             f"common name {quoted(text)} takes {octets} bytes in UTF-8; "
             f"a CSR's common name has 1 to {COMMON_NAME_LIMIT}"
         )
-    for at, char in enumerate(text, start=1):
-        if printable(char) != char:
-            kind = "a control character" if unicodedata.category(char) == "Cc" else "an invisible character"
-            return (
-                f"common name {quoted(text)} holds {_named(char)} at character {at}; "
-                f"{kind} has no place in a common name"
-            )
+    if (index := hidden_at(text)) is not None:
+        char = text[index]
+        kind = "a control character" if unicodedata.category(char) == "Cc" else "an invisible character"
+        return (
+            f"common name {quoted(text)} holds {_named(char)} at character {index + 1}; "
+            f"{kind} has no place in a common name"
+        )
     return None

@@ -44,6 +44,8 @@ class Cells(NamedTuple):
 
 _WANTED: dict[Field | None, str] = {Field.THING_GROUPS: "text or a list of texts"}
 
+_MOST_KEPT_NAMES = 256  # fields and 50 attributes fit; a hostile line has keys by the ten thousand
+
 # A manifest's lines have few sets of keys; a hostile one may have many, so only some are kept.
 _layout_of: Callable[[tuple[str, ...], tuple[str, ...]], Layout] = functools.lru_cache(maxsize=256)(layout_of)
 
@@ -61,7 +63,8 @@ def cells_of(members: Iterable[tuple[str, object]]) -> Cells:
             names.append(name)
             values.append(value)
             plain = plain and type(value) is str and name != ATTRIBUTES
-    layout = _layout_of(tuple(names), tuple([name for name, _ in nested]))
+    kept = len(names) + len(nested) <= _MOST_KEPT_NAMES
+    layout = (_layout_of if kept else layout_of)(tuple(names), tuple([name for name, _ in nested]))
     if plain and not nested:
         return Cells(layout, cast("list[Cell]", values), ())
     cells: list[Cell] = []

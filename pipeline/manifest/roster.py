@@ -17,13 +17,15 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pipeline.device import Device
 from pipeline.errors import DiskError
 from pipeline.manifest.columns import Field
 from pipeline.manifest.faults import Place
 from pipeline.manifest.names import quoted
+from pipeline.settings import KeyType
+from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from pipeline.manifest.rows import ManifestRow
     from pipeline.manifest.rules import Entry
 
-__all__ = ["Roster", "Totals"]
+__all__ = ["Listed", "Roster", "Totals"]
 
 _SCHEMA = """
 CREATE TABLE roster (
@@ -64,7 +66,17 @@ SELECT count(*), count(json_extract(description, '$.csr')), count(json_extract(d
        coalesce(sum(json_array_length(description, '$.groups')), 0)
 FROM roster
 """
+_FIND = """
+SELECT thing_name, line, CASE description WHEN '' THEN 1 ELSE json_extract(description, '$.csr') IS NOT NULL END
+FROM roster WHERE folded = ?
+"""
+_KEY_TYPES = """
+SELECT json_extract(description, '$.key_type') AS key_type, count(*)
+FROM roster WHERE key_type IS NOT NULL GROUP BY key_type
+"""
 _BATCH = 1000
+_BATCH_CHARACTERS = 1 << 20
+"""Rows are short, but nobody is kept from writing a thousand of 100 KB."""
 _NOTED = 2000
 
 
@@ -84,6 +96,34 @@ class Totals:
     with_policy: int
     memberships: int
 
+    @property
+    def keys_to_make(self) -> int:
+        """Keys that are made here: one for each device that brings no CSR."""
+        return self.devices - self.with_csr
+
+    def about_keys(self) -> str:
+        """Return in words how many devices bring a CSR, and how many keys are made here."""
+        made = self.keys_to_make
+        here = f"{made:,} keys are made here" if made > 1 else f"{'one' if made else 'no'} key is made here"
+        if not self.with_csr:
+            return here
+        bring = f"{self.with_csr:,} devices bring" if self.with_csr > 1 else "one device brings"
+        return f"{bring} a CSR; {here}"
+
+
+class Listed(NamedTuple):
+    """A device of the roster, found by its name.
+
+    Attributes:
+        thing_name: Its name, which may differ by case from the one that was looked for.
+        line: Its line in the manifest.
+        brings_csr: Whether it keeps its own key; True also where its row has a fault and nobody can tell.
+    """
+
+    thing_name: str
+    line: int
+    brings_csr: bool
+
 
 class Roster:
     """The devices of one manifest, in its order. A context manager that deletes its file.
@@ -101,6 +141,7 @@ class Roster:
         self._seq = 0
         self._batch: list[tuple[int, str, str | None, str | None, int, str]] = []
         self._rows: list[ManifestRow] = []
+        self._held = 0
         self._noted: set[tuple[Field, str]] = set()
         with _disk_errors():
             self._connection.executescript(_PRAGMAS + _SCHEMA)
@@ -133,6 +174,11 @@ class Roster:
         """Return what the manifest asks for, in numbers."""
         return Totals(*self._connection.execute(_TOTALS).fetchone())
 
+    def find(self, thing_name: str) -> Listed | None:
+        """Return the device of a name, without regard to case; the roster is sealed."""
+        row = self._connection.execute(_FIND, (thing_name.lower(),)).fetchone()
+        return None if row is None else Listed(row[0], row[1], bool(row[2]))
+
     def thing_types(self) -> dict[str, Place | None]:
         """Return the thing types in use, with the place of their first use (None: the run's default)."""
         return self._names(Field.THING_TYPE)
@@ -149,12 +195,32 @@ class Roster:
         """Return the policies in use, with the place of their first use (None: the run's default)."""
         return self._names(Field.POLICY)
 
+    def names_recipients(self) -> bool:
+        """Return whether any row names age recipients for its key."""
+        return bool(self._names(Field.ENCRYPT_TO))
+
+    def key_counts(self, default: KeyType) -> dict[KeyType, int]:
+        """Return how many keys are to be made, by type.
+
+        Args:
+            default: The type for rows that name none.
+        """
+        counts = {KeyType(name): 0 for name in self._names(Field.KEY_TYPE)}
+        if counts:  # otherwise a question about a million rows is spared
+            for name, count in self._connection.execute(_KEY_TYPES):
+                counts[KeyType(name)] = count
+        left = self.totals().keys_to_make - sum(counts.values())
+        if left:
+            counts[default] = counts.get(default, 0) + left
+        return counts
+
     def add(self, entry: Entry, row: ManifestRow) -> None:
         """Enter a device. A duplicate is logged as a fault of its row, at the latest in ``seal``."""
         self._seq += 1
         self._batch.append((self._seq, *entry))
         self._rows.append(row)
-        if len(self._batch) >= _BATCH:
+        self._held += len(row.raw)
+        if len(self._batch) >= _BATCH or self._held >= _BATCH_CHARACTERS:
             self._flush()
 
     def note(self, kind: Field, name: str, place: Place | None) -> None:
@@ -184,7 +250,7 @@ class Roster:
     def _flush(self) -> None:
         """Enter the batch; look for duplicates only where fewer rows went in than came."""
         batch, rows = self._batch, self._rows
-        self._batch, self._rows = [], []
+        self._batch, self._rows, self._held = [], [], 0
         with _disk_errors():
             if self._connection.executemany(_INSERT, batch).rowcount < len(batch):
                 for values, row in zip(batch, rows, strict=True):
@@ -203,7 +269,7 @@ class Roster:
         if same_key:
             first, first_line = same_key
             reason = f"the CSR has the key of {quoted(first)} on line {first_line}; each device needs its own"
-            row.fault(row.layout.csr or 0, reason)
+            row.fault(row.csr_column, reason)
         entered = (seq, name, None if same_name else folded, None if same_key else spki, line, description)
         find(_INSERT, entered)
 
@@ -223,6 +289,6 @@ def _disk_errors() -> Iterator[None]:
         yield
     except (OSError, sqlite3.OperationalError) as error:
         raise DiskError(
-            f"the scratch database of the manifest cannot be written: {error}",
+            f"the scratch database of the manifest cannot be written: {printable(str(error))}",
             advice="free space where temporary files go, or set TMPDIR to a folder that has some",
         ) from error

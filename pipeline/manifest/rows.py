@@ -66,6 +66,12 @@ class ManifestRow(NamedTuple):
     raw: str
     reader: Reader
 
+    @property
+    def csr_column(self) -> int:
+        """The column to name where a CSR is faulty: its own, or that of the thing name if a file has it."""
+        index = self.layout.csr
+        return index if index is not None and self.values[index] else self.layout.thing_name or 0
+
     def place(self, index: int) -> Place:
         """Return where the cell of column ``index`` begins."""
         line, column = self.reader.position(self, index)

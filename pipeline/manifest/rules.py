@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.manifest.assignment import Assigner
+from pipeline.manifest.columns import Field
 from pipeline.manifest.names import (
     ATTRIBUTE_VALUE,
     COMMON_NAME_LIMIT,
@@ -21,6 +22,7 @@ from pipeline.manifest.names import (
 
 if TYPE_CHECKING:
     from pipeline.manifest.assignment import Assignment, Note
+    from pipeline.manifest.csr_folder import CsrFolder
     from pipeline.manifest.rows import ManifestRow
     from pipeline.settings import Defaults
 
@@ -51,10 +53,12 @@ class Rules:
     Args:
         defaults: What a row gets where it does not say otherwise.
         note: Told the names of types, groups and policies in use.
+        csr_folder: Where devices without a CSR in their row may have one, or None.
     """
 
-    def __init__(self, defaults: Defaults, note: Note) -> None:
+    def __init__(self, defaults: Defaults, note: Note, csr_folder: CsrFolder | None = None) -> None:
         self._assigner = Assigner(defaults, note)
+        self._csr_folder = csr_folder
 
     def check(self, row: ManifestRow) -> Entry | None:
         """Return the entry of a row, or None after a fault in its name. Every fault is logged.
@@ -72,8 +76,11 @@ class Rules:
             return None
         common_name = _common_name(row, name)
         csr, spki_sha256 = "", None
-        if layout.csr is not None and (cell := values[layout.csr]):
+        if self._csr_folder is not None:
+            csr, spki_sha256 = _csr_beside(row, name, common_name, self._csr_folder)
+        elif layout.csr is not None and (cell := values[layout.csr]):
             csr, spki_sha256 = _csr(row, str(cell), common_name)
+            _refuse_choice_of_key(row)
         if log.total > total or assignment is None:
             return Entry(name, name.lower(), spki_sha256, row.line, "")
         shown = f'"{name}"' if common_name is name else json.dumps(common_name)
@@ -132,6 +139,14 @@ def _common_name(row: ManifestRow, name: str) -> str:
     return name
 
 
+def _refuse_choice_of_key(row: ManifestRow) -> None:
+    columns = dict(row.layout.assigned)
+    for field in (Field.KEY_TYPE, Field.ENCRYPT_TO):
+        column = columns.get(field)
+        if column is not None and row.values[column]:
+            row.fault(column, f"the row has a CSR, so the device has its key already; leave {field} empty")
+
+
 def _csr(row: ManifestRow, cell: str, common_name: str) -> tuple[str, str | None]:
     """Return the CSR as a member of the device's JSON, and the hash of its key."""
     # Loading cryptography takes longer than reading most manifests, and few bring a CSR.
@@ -140,6 +155,33 @@ def _csr(row: ManifestRow, cell: str, common_name: str) -> tuple[str, str | None
     try:
         request = inspect_csr(cell, row.reader.source.folder, common_name)
     except CsrError as error:
-        row.fault(row.layout.csr or 0, str(error))
+        row.fault(row.csr_column, str(error))
         return "", None
     return f'"csr":{json.dumps(request.pem)},', request.spki_sha256
+
+
+def _csr_beside(row: ManifestRow, name: str, common_name: str, folder: CsrFolder) -> tuple[str, str | None]:
+    """Return what ``_csr`` does, for a row whose CSR may be in a file of the thing's name instead."""
+    column = row.layout.csr
+    cell = "" if column is None else str(row.values[column])
+    files = folder.files_of(name)
+    if cell and files:
+        row.fault(
+            row.csr_column,
+            f"the row has a CSR, and so has the folder of CSRs in {quoted(files[0].name)}; keep one of them",
+        )
+    elif len(files) > 1:
+        shown = " and ".join(quoted(file.name) for file in files)
+        row.fault(row.csr_column, f"the folder of CSRs has {shown}; keep one of them")
+    elif cell:
+        return _csr(row, cell, common_name)
+    elif files:
+        from pipeline.manifest.csr import CsrError, inspect_csr_file  # noqa: PLC0415 - as above
+
+        try:
+            request = inspect_csr_file(files[0], common_name)
+        except CsrError as error:
+            row.fault(row.csr_column, f"{quoted(files[0].name)}: {error}")
+        else:
+            return f'"csr":{json.dumps(request.pem)},', request.spki_sha256
+    return "", None

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from pipeline.manifest.names import quoted
+from pipeline.passwords import SOURCES, is_source
 from pipeline.settings import Existing, KeyType
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ def _texts(value: object) -> list[str]:
     if all(isinstance(item, str) and item for item in values):
         return list(values)
     raise SettingError("takes text or a list of texts")
+
+
+def _source(value: object) -> str:
+    """Accept where a passphrase or password is, never itself."""
+    if isinstance(value, str) and is_source(value):
+        return value
+    raise SettingError(f"says where it is, never itself: {SOURCES}")
 
 
 def _choice(*choices: str) -> Callable[[object], str]:
@@ -105,6 +113,10 @@ RUN_KEYS: dict[str, Callable[[object], object]] = {
     "create_missing": _switch,
     "shard": _switch,
     "format": _texts,
+    "csr_dir": _text,
+    "encrypt_to": _texts,
+    "passphrase": _source,
+    "pkcs12_password": _source,
 }
 """Every setting that may stand under ``[run]``, with what turns its TOML value into the command line's."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.manifest.lines import RECORD_LIMIT
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["Table", "TableError", "parse_table", "tables"]
 
 _THING = re.compile(r"""[ \t]*\[\[[ \t]*(?:thing|"thing"|'thing')[ \t]*\]\]""")
-_TOKEN = re.compile(r'"""|\'\'\'|"(?:[^"\\]|\\.)*"|\'[^\']*\'|#.*')
+# A string that is not closed ends with its line, so that each character of a line is looked at once.
+_TOKEN = re.compile(r'''"""|\'{3}|"(?:[^"\\]|\\.?)*+(?:"|$)|'[^']*+(?:'|$)|#.*''')
 _CLOSING = {'"""': re.compile(r'(?:[^"\\]|\\.|"(?!""))*"""'), "'''": re.compile(r"(?:[^']|'(?!''))*'''")}
+_KEY = re.compile(r"""(?:^|[{,.])[ \t]*("[^"\n]*"|'[^'\n]*'|[\w-]++)[ \t]*=[ \t]*""", re.MULTILINE)
+# The time that tomllib takes for a dotted key grows with the square of its parts. No attribute's value, of 800
+# characters at most, looks like a key of so many.
+_DOTTED = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+){401}""")
 _AT = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -56,19 +62,29 @@ class Table(NamedTuple):
             key: The key as it was parsed.
             header: The table that the key is in, where that is another than the piece's own.
         """
-        start = 0
-        if header is not None:
-            found = re.search(
-                rf"^[ \t]*\[[ \t]*[\w.\"' -]*\b{re.escape(header)}[\"']?[ \t]*\]", self.text, re.MULTILINE
-            )
-            start = 0 if found is None else found.end()
-        name = "|".join(re.escape(spelled) for spelled in (f'"{key}"', f"'{key}'", key))
-        pattern = re.compile(rf"(?:^|[{{,.])[ \t]*(?:{name})[ \t]*=[ \t]*", re.MULTILINE)
-        match = pattern.search(self.text, start) or pattern.search(self.text)
-        if match is None:
+        start = _header_end(self.text, header) if header is not None else 0
+        places = _keys(self.text).get(key, ())
+        at = next((place for place in places if place >= start), next(iter(places), None))
+        if at is None:
             indent = len(self.text) - len(self.text.lstrip())
-            return _position(self.line, self.text, indent if indent < len(self.text) else 0)
-        return _position(self.line, self.text, match.end())
+            at = indent if indent < len(self.text) else 0
+        return _position(self.line, self.text, at)
+
+
+@lru_cache(maxsize=2)
+def _keys(text: str) -> dict[str, list[int]]:
+    """Return where the values of each key begin; worked out once, since each key of a table may be faulty."""
+    found: dict[str, list[int]] = {}
+    for match in _KEY.finditer(text):
+        found.setdefault(match[1].strip("\"'"), []).append(match.end())
+    return found
+
+
+@lru_cache(maxsize=2)
+def _header_end(text: str, header: str) -> int:
+    """Return where the header of a table ends, or 0 where there is none."""
+    found = re.search(rf"^[ \t]*\[[ \t]*[\w.\"' -]*\b{re.escape(header)}[\"']?[ \t]*\]", text, re.MULTILINE)
+    return 0 if found is None else found.end()
 
 
 def tables(lines: Lines) -> Iterator[Table]:
@@ -119,6 +135,9 @@ def parse_table(table: Table) -> dict[str, Any]:
     Raises:
         TableError: It is not TOML.
     """
+    if (dotted := _DOTTED.search(table.text)) is not None:
+        at_line, at_column = _position(table.line, table.text, dotted.start())
+        raise TableError(at_line, at_column, "this key has more than 400 parts")
     try:
         return tomllib.loads(table.text)
     except tomllib.TOMLDecodeError as error:

@@ -22,7 +22,11 @@ _PROMISED = {
     Field.POLICY: "policy policy_name",
     Field.COMMON_NAME: "common_name cn",
     Field.CSR: "csr",
+    Field.KEY_TYPE: "key_type",
+    Field.ENCRYPT_TO: "encrypt_to",
 }
+_HELD_ELSEWHERE = {Field.CSR, Field.KEY_TYPE, Field.ENCRYPT_TO}
+"""Fields whose cells are not just any text; their own tests respell them."""
 _SPELLINGS = [(field, alias) for field, aliases in _PROMISED.items() for alias in aliases.split()]
 _ATTRIBUTE = {Field.THING_GROUPS: "groups"}
 
@@ -32,7 +36,7 @@ def test_aliases_are_those_promised() -> None:
     assert {field: " ".join(aliases) for field, aliases in ALIASES.items()} == _PROMISED
 
 
-@pytest.mark.parametrize(("field", "alias"), [pair for pair in _SPELLINGS if pair[0] is not Field.CSR])
+@pytest.mark.parametrize(("field", "alias"), [pair for pair in _SPELLINGS if pair[0] not in _HELD_ELSEWHERE])
 @pytest.mark.parametrize("respell", [str, str.upper, str.title, lambda text: text.replace("_", "-")])
 def test_aliases(tmp_path: Path, field: Field, alias: str, respell: type[str]) -> None:
     """Every alias is understood regardless of case, underscores and dashes."""

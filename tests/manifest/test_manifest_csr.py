@@ -11,14 +11,17 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from asn1crypto.csr import CertificationRequest  # type: ignore[import-untyped]  # it has no types
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
+from cryptography.x509.oid import AttributeOID
 
 from pipeline.manifest import load
 from pipeline.manifest.csr import CsrError, inspect_csr
 from pipeline.settings import Defaults
 from tests.manifest.manifest_reading import devices_in, faults_in, write
+from tests.support.tools import needs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
 _P256 = ec.generate_private_key(ec.SECP256R1())
+_RSA = rsa.generate_private_key(65537, 2048)
 _SHORT_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - must be refused
 _DSA = dsa.generate_private_key(1024)  # noqa: S505 - must be refused
 
@@ -125,10 +129,13 @@ def test_common_names(tmp_path: Path) -> None:
     """The CSR's common name is the row's, or else the thing name; it is one and no other."""
     assert devices_in(write(tmp_path, "m.jsonl", _line(_csr("x"), cn="x")))[0].common_name == "x"
     assert _reason(tmp_path, _csr("b")) == (
-        "the CSR's common name is 'b', but must be 'a' (the row's common_name, or else its thing name)"
+        "the CSR's common name is 'b', but must be 'a'; if that is what the certificate shall say, give it as the "
+        "row's common_name"
     )
     assert _reason(tmp_path, _csr("a"), cn="x").startswith("the CSR's common name is 'a', but must be 'x'")
-    assert _reason(tmp_path, _csr("a", "b")).startswith("the CSR's common name is 'a' and 'b', but must be 'a'")
+    assert _reason(tmp_path, _csr("a", "b")) == (
+        "the CSR has 2 common names, 'a' and 'b' among them; it must have one, 'a'"
+    )
     assert _reason(tmp_path, _csr()) == "the CSR has no common name; it must be 'a'"
 
 
@@ -150,6 +157,109 @@ def test_signatures_that_aws_refuses(tmp_path: Path) -> None:
     assert _reason(tmp_path, _csr("a", digest=hashes.SHA224())).startswith("the CSR is signed with SHA224;")
     edwards = _csr("a", key=ed25519.Ed25519PrivateKey.generate(), digest=None)
     assert _reason(tmp_path, edwards).startswith("the CSR's key is neither RSA nor ECDSA")
+
+
+@pytest.mark.parametrize("digest", [hashes.SHA256(), hashes.SHA384(), hashes.SHA512()], ids=lambda it: it.name)
+def test_rsa_pss_signatures(tmp_path: Path, digest: hashes.SHA256 | hashes.SHA384 | hashes.SHA512) -> None:
+    """A plain RSA key may sign its request with RSASSA-PSS, and a changed request is noticed then too."""
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a")])
+    salted = padding.PSS(padding.MGF1(digest), digest.digest_size)
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(_RSA, digest, rsa_padding=salted)
+    csr = request.public_bytes(serialization.Encoding.PEM).decode()
+    assert devices_in(write(tmp_path, "m.jsonl", _line(csr)))[0].csr == csr
+    der = request.public_bytes(serialization.Encoding.DER)
+    assert _reason(tmp_path, _pem(der[:-1] + bytes([der[-1] ^ 1]))).startswith("the CSR's signature does not fit")
+
+
+@pytest.mark.parametrize("exponent", [1, 2, 4, 65536])
+def test_rsa_exponents(tmp_path: Path, exponent: int) -> None:
+    """An RSA exponent that is even or 1, with which anybody could sign for the device, is refused."""
+    assert _reason(tmp_path, _pem(_forged(exponent))).startswith("the CSR cannot be read")
+
+
+def test_a_good_exponent_does_not_excuse_a_forged_signature(tmp_path: Path) -> None:
+    """The same forgery with the usual exponent can be read, and is refused for its signature."""
+    assert _reason(tmp_path, _pem(_forged(65537))).startswith("the CSR's signature does not fit its key")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"),
+        (
+            "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"
+        ),
+    ],
+    ids=["RSASSA-PSS alone", "curve by its parameters"],
+)  # fmt: skip
+def test_odd_spellings_of_keys(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """A key that is spelt in a way that AWS IoT does not list is refused, though cryptography can read it."""
+    needs("openssl")
+    key, csr = str(tmp_path / "key"), str(tmp_path / "csr")
+    subprocess.run(["openssl", "genpkey", *options, "-out", key], check=True, capture_output=True)
+    subprocess.run(["openssl", "req", "-new", "-key", key, "-subj", "/CN=a", "-out", csr], check=True)
+    assert _reason(tmp_path, csr) == (
+        "the CSR's key is neither a plain RSA key nor one on a named curve; AWS IoT takes no other"
+    )
+
+
+def test_trailing_data(tmp_path: Path) -> None:
+    """Nothing may follow the request inside its PEM block."""
+    der = x509.load_pem_x509_csr(_csr("a").encode()).public_bytes(serialization.Encoding.DER)
+    assert _reason(tmp_path, _pem(der + b"\0")).startswith("the CSR cannot be read")
+
+
+def test_what_else_a_request_may_hold(tmp_path: Path) -> None:
+    """More names in the subject, asked-for extensions and a challenge password do no harm and stay as they are."""
+    subject = [
+        (x509.NameOID.COUNTRY_NAME, "DE"),
+        (x509.NameOID.COMMON_NAME, "a"),
+        (x509.NameOID.SERIAL_NUMBER, "7"),
+    ]
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(oid, value) for oid, value in subject]))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("b.example.net")]), critical=False)
+        .add_attribute(AttributeOID.CHALLENGE_PASSWORD, b"unused")
+        .sign(_P256, hashes.SHA256())
+    )
+    csr = request.public_bytes(serialization.Encoding.PEM).decode()
+    (device,) = devices_in(write(tmp_path, "m.jsonl", _line(csr)))
+    assert (device.csr, device.common_name) == (csr, "a")
+
+
+def test_names_that_x509_does_not_allow(tmp_path: Path) -> None:
+    """A subject with a country of three letters is a fault, and not a warning on somebody's terminal."""
+    with pytest.warns(UserWarning, match="length"):
+        too_long = x509.NameAttribute(x509.NameOID.COUNTRY_NAME, "DEU", _validate=False)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a"), too_long])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(_P256, hashes.SHA256())
+    csr = request.public_bytes(serialization.Encoding.PEM).decode()
+    assert _reason(tmp_path, csr) == "the CSR's subject has an attribute of a length that X.509 does not allow"
+
+
+def _pem(der: bytes) -> str:
+    return (
+        f"-----BEGIN CERTIFICATE REQUEST-----\n{base64.b64encode(der).decode()}\n-----END CERTIFICATE REQUEST-----"
+    )
+
+
+def _forged(exponent: int) -> bytes:
+    """Return a request with another RSA exponent, and a signature that anybody can make: it fits exponent 1."""
+    request = CertificationRequest.load(
+        x509.load_pem_x509_csr(_csr("a", key=_RSA).encode()).public_bytes(serialization.Encoding.DER)
+    )
+    info = request["certification_request_info"]
+    spki = info["subject_pk_info"]
+    spki["public_key"] = {"modulus": _RSA.public_key().public_numbers().n, "public_exponent": exponent}
+    # EMSA-PKCS1-v1_5 (RFC 8017, section 9.2): raised to the power of 1 it stays what a verifier expects.
+    digest = (
+        bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(info.dump(force=True)).digest()
+    )
+    request["signature"] = b"\0\1" + b"\xff" * (256 - len(digest) - 3) + b"\0" + digest
+    der: bytes = request.dump(force=True)
+    return der
 
 
 def test_damaged(tmp_path: Path) -> None:
@@ -177,6 +287,7 @@ def test_damaged(tmp_path: Path) -> None:
         ("-----BEGIN CERTIFICATE REQUEST-----AAAA-----END CERTIFICATE REQUEST-----", "the CSR cannot be read"),
         ("-----BEGIN " + "x" * 4096, "the CSR has more than 4,096 characters"),
     ],
+    ids=["two", "another label", "no base64", "begun", "no DER", "too long"],
 )
 def test_not_a_csr(tmp_path: Path, text: str, reason: str) -> None:
     """What is not exactly one PEM block of a request is refused."""

@@ -43,8 +43,8 @@ faulty.csv:16:36: the row has 9 cells, the header 8; the extra ones begin here
 faulty.csv:17:1: thing name is empty; a thing name has 1 to 128 of a-z A-Z 0-9 : _ -
 faulty.csv:18:23: text follows the closing quote; a quote inside a quoted cell is written ""
 faulty.csv:19:23: the CSR 'not a PEM block' cannot be read: No such file or directory
-faulty.csv:20:23: the CSR's common name is 'press-004', but must be 'pump-019' (the row's common_name, or \
-else its thing name)
+faulty.csv:20:23: the CSR's common name is 'press-004', but must be 'pump-019'; if that is what the \
+certificate shall say, give it as the row's common_name
 """
 
 
@@ -70,6 +70,17 @@ def test_formats(name: str, count: int) -> None:
 def test_example_with_a_csr() -> None:
     """One example device brings its own CSR."""
     assert [device.csr is not None for device in devices_in(_MANIFESTS / "things.jsonl")].count(True) == 1
+
+
+def test_example_of_bulk_registration() -> None:
+    """Lines as AWS bulk registration takes them, with its three keys, are devices that keep their own key."""
+    path = _MANIFESTS / "bulk-registration.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert all(set(line) == {"ThingName", "SerialNumber", "CSR"} for line in lines)
+    devices = devices_in(path)
+    assert [(device.thing_name, device.attributes, device.csr) for device in devices] == [
+        (line["ThingName"], {"SerialNumber": line["SerialNumber"]}, line["CSR"]) for line in lines
+    ]
 
 
 def test_example_settings() -> None:

@@ -35,6 +35,10 @@ existing = "skip"
 create-missing = true
 shard = true
 format = "der"
+csr-dir = "csrs"
+encrypt-to = ["recipients.txt"]
+passphrase = "prompt"
+pkcs12-password = "fd:3"
 """
 
 
@@ -61,6 +65,10 @@ def test_every_setting(tmp_path: Path) -> None:
         "create_missing": True,
         "shard": True,
         "format": ["der"],
+        "csr_dir": "csrs",
+        "encrypt_to": ["recipients.txt"],
+        "passphrase": "prompt",
+        "pkcs12_password": "fd:3",
     }
     assert list(settings) == list(RUN_KEYS)
 
