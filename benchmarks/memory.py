@@ -19,10 +19,10 @@ from benchmarks.children import PYTHON, Child, FailedError
 from benchmarks.double import Double, total
 from benchmarks.harness import ROOT, Table, median, spread, verdict
 from benchmarks.processes import is_known, tree_peak_mib
+from pipeline.binding import binding
 from pipeline.device import State
 from pipeline.ledger import Ledger
 from pipeline.manifest import load
-from pipeline.run import binding
 from pipeline.settings import Defaults, KeyType, Settings
 
 if TYPE_CHECKING:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from typing import TYPE_CHECKING
 
-from pipeline import files
+from pipeline import files, privacy
 from pipeline.errors import DiskError
-from pipeline.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +23,7 @@ class Appender:
     A line that a killed process or a full disk left without its end is ended first: the next stands by itself.
 
     Raises:
-        DiskError: It is no regular file, or the disk refused.
+        DiskError: It is no regular file, has another name besides, or the disk refused.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,9 +33,11 @@ class Appender:
             self._handle = os.open(path, flags, OWNERS)
             files.sync_folder(path.parent)
             found = os.fstat(self._handle)
-        if not stat.S_ISREG(found.st_mode):
+        try:
+            privacy.check_file(path, found)
+        except DiskError:
             self.close()
-            raise DiskError(f"{printable(str(path))} is no regular file", advice="move it away and run again")
+            raise
         with files.named(path, "open"):
             # The umask may have taken bits away; it never adds any.
             os.fchmod(self._handle, OWNERS)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from pipeline import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipeline.settings import KeyType
 
-__all__ = ["Work", "time_of_key"]
+__all__ = ["Keys", "Work", "time_of_key"]
 
 MEASURING_SECONDS = 4.0
 """How long RSA keys are made to time them. They are uneven: with fewer than a hundred the mean says little."""
@@ -35,6 +37,43 @@ wake-ups then serve one device and not many (benchmarks/results.md, plan: rsa-20
 
 
 @dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that a run makes.
+
+    Attributes:
+        counts: How many, by type; most runs have one type only.
+        each: Seconds that one core takes for a key, by type.
+    """
+
+    counts: Mapping[KeyType, int]
+    each: Mapping[KeyType, float]
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return sum(self.counts.values())
+
+    @property
+    def seconds(self) -> float:
+        """What one core takes for all of them."""
+        return sum(count * self.each[key_type] for key_type, count in self.counts.items())
+
+    @property
+    def singly(self) -> int:
+        """Those of RSA, which go to the workers one by one."""
+        return sum(count for key_type, count in self.counts.items() if key_type.startswith("rsa"))
+
+    @property
+    def named(self) -> str:
+        """Their types, as a person says them."""
+        return " and ".join(key_type.value for key_type, count in self.counts.items() if count) or "no"
+
+    def instead(self, key_type: KeyType, seconds: float) -> Keys:
+        """Return as many keys of one type, each of which takes a core so long."""
+        return Keys({key_type: self.number}, {key_type: seconds})
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """What a run asks of the cores, and which there are.
 
@@ -42,17 +81,13 @@ class Work:
         devices: Rows of the manifest.
         keys: Those that are made here.
         calls: To all API operations together.
-        key_type: The keys to be made.
-        key_seconds: How long one core takes for one.
         workers: Processes that make them.
         cores: What all processes of the run share.
     """
 
     devices: int
-    keys: int
+    keys: Keys
     calls: int
-    key_type: KeyType
-    key_seconds: float
     workers: int
     cores: int
 
@@ -64,13 +99,12 @@ class Work:
     @property
     def making(self) -> float:
         """Seconds that the workers take for the keys alone."""
-        return self.keys * self.key_seconds / self.workers
+        return self.keys.seconds / self.workers
 
     @property
     def everything(self) -> float:
         """Seconds that all cores take for all that a run does, keys and the rest."""
-        singly = SINGLY_SECONDS if self.key_type.startswith("rsa") else 0.0
-        keys = self.keys * (self.key_seconds + singly)
+        keys = self.keys.seconds + self.keys.singly * SINGLY_SECONDS
         return (keys + self.coordination + self.devices * FILES_SECONDS) / self.cores
 
     @property

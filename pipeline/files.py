@@ -18,7 +18,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline import failpoints
+from pipeline import failpoints, privacy
 from pipeline.errors import DiskError
 from pipeline.secret import Secret
 from pipeline.text import printable
@@ -56,14 +56,18 @@ _TEMPORARY = ".tmp"
 def folder_above(folder: Path) -> None:
     """Make the folder that ``folder`` lies in, and those above it, where they are missing.
 
+    Nobody but their owner may write to them, whatever the umask: who may could put another folder in its place.
+
     Raises:
         DiskError: One of them cannot be made, or is no folder.
     """
     with named(folder.parent, "make the folder"):
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+        missing = [above for above in folder.absolute().parents if not above.exists()]
+        for above in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                above.mkdir(mode=0o755)
+        if not folder.parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
 def private_folder(folder: Path) -> None:
@@ -77,19 +81,7 @@ def private_folder(folder: Path) -> None:
             folder.mkdir(mode=0o700)
         # Also where it is there already: whoever made it may have been killed before its name was durable.
         sync_folder(folder.parent)
-        found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        raise DiskError(f"{printable(str(folder))} is not a folder", advice="move it away and run again")
-    if found.st_uid != os.geteuid():
-        raise DiskError(
-            f"{printable(str(folder))} belongs to another user",
-            advice="keys are written only into folders of the user who runs thingmill",
-        )
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise DiskError(
-            f"{printable(str(folder))} can be entered by other users",
-            advice="close it with chmod 700, or choose another --output",
-        )
+        privacy.check_folder(folder)
 
 
 def create_once(path: Path, data: bytes, mode: int = PUBLIC) -> None:
@@ -289,6 +281,11 @@ def named(path: Path, verb: str) -> Iterator[None]:
     except (FileExistsError, FileNotFoundError):
         raise
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DiskError(
+                f"cannot {verb} {printable(str(path))}: it is a symbolic link, which is not followed",
+                advice="find out who put it there, move it away and run the same command again",
+            ) from error
         reason = error.strerror or str(error)
         raise DiskError(
             f"cannot {verb} {printable(str(path))}: {reason}",

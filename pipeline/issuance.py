@@ -28,12 +28,13 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from pipeline import keys, staging
+from pipeline import keys, sealing, staging
 from pipeline.aws.caller import MOST_RETRIES
 from pipeline.aws.failures import CallError, Failure
 from pipeline.device import State
 from pipeline.errors import DeviceError, RefusedError
 from pipeline.inspection import inspect
+from pipeline.passwords import Carried
 from pipeline.stop import StoppedError
 from pipeline.things import ensure_thing
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from pipeline.ledger import Entry, Ledger
     from pipeline.meter import Meter
     from pipeline.reconcile import Reconciler
+    from pipeline.sealing import Seal
     from pipeline.settings import Settings
     from pipeline.stop import Stop
     from pipeline.workers import Workers
@@ -82,6 +84,8 @@ class Issuance:
     meter: Meter
     stop: Stop
     gate: Gate
+    seal: Seal | None = None
+    """Encrypts each key before it touches the disk, if keys are to be."""
 
     async def provision(self, entry: Entry) -> None:
         """Take one device to ``DONE``.
@@ -143,8 +147,13 @@ class Issuance:
 
     async def _receipt(self, device: Device, *, expected: str | None) -> KeyReceipt:
         folder = self.folder.staged(device.thing_name)
-        key_type = self.settings.key_type
-        make = partial(keys.ensure_key, folder, device.thing_name, device.common_name, key_type, expected)
+        key_type = device.key_type or self.settings.key_type
+        asked = (folder, device.thing_name, device.common_name, key_type, expected)
+        seal = sealing.AgeSeal(device.encrypt_to) if device.encrypt_to else self.seal
+        if seal is None:
+            make = partial(keys.ensure_key, *asked)
+        else:
+            make = partial(sealing.ensure_sealed_key, *asked, seal)
         with self.stop.interruptible():
             return await self.key_makers.do(make)
 
@@ -226,8 +235,9 @@ class Issuance:
         self._reached(work, State.ISSUED)
 
     async def _step_6_bundle(self, work: _Work) -> None:
-        certificate, formats = _certificate(work), self.settings.formats
-        publish = partial(staging.publish, self.folder, work.device, certificate, self.endpoint, formats)
+        bundle = (self.folder, work.device, _certificate(work), self.endpoint)
+        password = Carried.of(self.settings.pkcs12_password)
+        publish = partial(staging.publish, *bundle, self.settings.formats, password)
         await self.ledger.bundled(work.seq, await self.writers.do(publish))
         self._reached(work, State.BUNDLED)
 

@@ -39,8 +39,10 @@ if TYPE_CHECKING:
 __all__ = [
     "PrivateKey",
     "ensure_key",
+    "fits",
     "generate",
     "is_whole",
+    "key_file",
     "lost",
     "public_key_of_csr",
     "sign_request",
@@ -128,24 +130,41 @@ def store_csr(folder: Path, thing_name: str, csr: str) -> KeyReceipt:
         DiskError: The disk refused.
     """
     files.private_folder(folder)
-    if os.path.lexists(folder / f"{thing_name}.key"):
+    strange = key_file(folder, thing_name)
+    if strange is not None:
         raise DeviceError(
             2,
             "StrangeKey",
-            f"{thing_name}.key is in the staging folder, but the device keeps its own key",
+            f"{strange.name} is in the staging folder, but the device keeps its own key",
             advice="it was never sent anywhere; remove it, then run the same command again",
         )
     return _store(folder, thing_name, csr)
 
 
+def key_file(folder: Path, thing_name: str) -> Path | None:
+    """Return where a device's key lies in a folder, encrypted to recipients or not, or None where none does."""
+    places = (folder / f"{thing_name}.key{suffix}" for suffix in ("", ".age"))
+    return next((place for place in places if os.path.lexists(place)), None)
+
+
 def is_whole(folder: Path, thing_name: str) -> bool:
     """Whether a device's key is in a folder as it was written: a file of ours, 0400, not empty. It is not read."""
+    place = key_file(folder, thing_name)
     try:
-        found = (folder / f"{thing_name}.key").lstat()
+        found = place.lstat() if place is not None else None
     except FileNotFoundError:
+        found = None
+    if found is None:
         return False
     mode = stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == files.SECRET
     return mode and found.st_uid == os.geteuid() and found.st_size > 0
+
+
+def fits(public_key: PublicKeyTypes, key_type: KeyType) -> bool:
+    """Whether a public key is of a type."""
+    if isinstance(public_key, rsa.RSAPublicKey):
+        return _RSA_BITS.get(key_type) == public_key.key_size
+    return key_type in _CURVES and isinstance(getattr(public_key, "curve", None), _CURVES[key_type])
 
 
 def lost(step: int, thing_name: str) -> DeviceError:
@@ -182,7 +201,7 @@ def _load(path: Path, key_type: KeyType) -> PrivateKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # Without the cause: what a parser says of a key could quote it.
         key = None
-    if key is None or not _fits(key, key_type):
+    if key is None or not fits(key.public_key(), key_type):
         raise DeviceError(
             2,
             "StrangeKey",
@@ -190,9 +209,3 @@ def _load(path: Path, key_type: KeyType) -> PrivateKey:
             advice="find out who put it there; move the file away to have a new key made",
         )
     return key
-
-
-def _fits(key: PrivateKey, key_type: KeyType) -> bool:
-    if isinstance(key, rsa.RSAPrivateKey):
-        return _RSA_BITS.get(key_type) == key.key_size
-    return key_type in _CURVES and isinstance(getattr(key, "curve", None), _CURVES[key_type])

@@ -53,12 +53,25 @@ class RunFolder:
         """The folder of bundles that are not whole yet."""
         return self.root / "staging"
 
+    @property
+    def exports(self) -> Path:
+        """The folder of bundles that were written in other formats afterwards, each below one of its format."""
+        return self.root / "export"
+
     def staged(self, thing_name: str) -> Path:
         """The folder in which a device's files are gathered."""
         return self.root / "staging" / thing_name
 
     def bundle(self, thing_name: str) -> Path:
         """The folder in which a device's whole bundle stands."""
+        return self.below(self.devices, thing_name)
+
+    def below(self, above: Path, thing_name: str) -> Path:
+        """A device's folder in a folder for all of them, in the way of this run."""
         if not self.shard:
-            return self.devices / thing_name
-        return self.devices / hashlib.sha256(thing_name.encode()).hexdigest()[:2] / thing_name
+            return above / thing_name
+        return above / hashlib.sha256(thing_name.encode()).hexdigest()[:2] / thing_name
+
+    def partial(self, above: Path, thing_name: str) -> Path:
+        """The folder beside ``below`` in which its files are gathered; no thing's name begins so."""
+        return self.below(above, thing_name).with_name(f".{thing_name}.partial")

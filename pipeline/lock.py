@@ -8,8 +8,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Self
 
-from pipeline import files
-from pipeline.errors import RunFolderError
+from pipeline import files, privacy
+from pipeline.errors import DiskError, RunFolderError
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class RunLock:
 
     Raises:
         RunFolderError: Another process holds it; the message names its process id.
+        DiskError: What has its name is no file that only this run has.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +35,14 @@ class RunLock:
 
     def __enter__(self) -> Self:
         with files.named(self._path, "lock"):
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            self._handle = os.open(self._path, flags, 0o600)
+        try:
+            # Under a second name it is some other file, which would be emptied below.
+            privacy.check_file(self._path, os.fstat(self._handle))
+        except DiskError:
+            os.close(self._handle)
+            raise
         try:
             self._lock()
             self._check_still_there()

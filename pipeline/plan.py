@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.aws.quotas import Grant
+    from pipeline.cores import Keys
     from pipeline.manifest import Totals
 
 __all__ = ["COORDINATION", "KEYS", "Plan", "Stage", "as_time"]
@@ -69,19 +70,13 @@ class Plan:
         """Rows of the manifest."""
         return self.work.devices
 
-    @property
-    def key_type(self) -> KeyType:
-        """The keys to be made."""
-        return self.work.key_type
-
     @classmethod
     def of(
         cls,
         totals: Totals,
         grants: Mapping[str, Grant],
-        key_type: KeyType,
+        keys: Keys,
         workers: int,
-        key_seconds: float,
         rate: float | None = None,
         *,
         cores: int,
@@ -91,9 +86,8 @@ class Plan:
         Args:
             totals: What the manifest asks for.
             grants: What may be used, by API operation.
-            key_type: The keys to be made.
+            keys: The keys to be made.
             workers: Processes that make them.
-            key_seconds: How long one core takes for one.
             rate: Devices per second at most, or None.
             cores: What all processes of the run share.
         """
@@ -106,10 +100,9 @@ class Plan:
             "AttachPolicy": totals.with_policy,
         }
         stages = [Stage(api, count, grants[api].rate, grants[api].source) for api, count in calls.items()]
-        made = totals.devices - totals.with_csr
-        work = Work(totals.devices, made, sum(calls.values()), key_type, key_seconds, workers, cores)
+        work = Work(totals.devices, keys, sum(calls.values()), workers, cores)
         if totals.devices:
-            stages.append(Stage(KEYS, made, made / work.seconds, "measured"))
+            stages.append(Stage(KEYS, keys.number, keys.number / work.seconds, "measured"))
             stages.append(Stage(COORDINATION, totals.devices, totals.devices / work.coordination, "typical core"))
         if rate is not None:
             stages.append(Stage(RATE, totals.devices, rate, RATE))
@@ -157,8 +150,8 @@ class Plan:
     def _advice_on_keys(self, decides: Stage, rest: float) -> list[str]:
         lines = []
         for other, seconds in _FAST_KEY_SECONDS.items():
-            quicker = replace(self.work, key_type=other, key_seconds=seconds).seconds
-            if other is not self.key_type and quicker < decides.seconds / 2:
+            quicker = replace(self.work, keys=self.work.keys.instead(other, seconds)).seconds
+            if self.work.keys.counts.keys() != {other} and quicker < decides.seconds / 2:
                 lines.append(f"--key {other} takes about {as_time(max(quicker, rest))}")
         work = self.work
         if work.workers < work.cores and work.making > work.everything:

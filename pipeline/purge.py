@@ -9,47 +9,72 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import files
+from pipeline.bundles.formats import FORMATS, PEM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from pipeline.layout import RunFolder
 
 __all__ = ["has_folders", "purge"]
 
+_KEYS = (".key", ".key.age")
+"""How the names of keys end; any other file that its owner alone may read (0400) holds one too."""
+
 
 def has_folders(folder: RunFolder, thing_name: str) -> bool:
-    """Whether a device has a bundle or a staging folder."""
+    """Whether a device has a bundle, a staging folder, or one that was exported into the run's folder."""
     return any(os.path.lexists(place) for place in _places(folder, thing_name))
 
 
 def purge(folder: RunFolder, thing_name: str) -> None:
-    """Remove a device's bundle and its staging folder, durably; folders that are not there are no failure.
+    """Remove a device's bundle, its staging folder, and what was exported of it into the run's folder, durably.
+
+    Folders that are not there are no failure.
 
     Args:
         folder: The run's folder.
         thing_name: A valid thing name, so a name of a folder and no path.
 
     Raises:
-        DiskError: The disk refused, or one of them is no folder of files alone: that one stays.
+        DiskError: The disk refused, or one of them holds a folder that is no format's: that one stays.
     """
+    with files.named(folder.bundle(thing_name), "remove"):
+        if Path(thing_name).name != thing_name or thing_name == "..":
+            raise OSError(errno.EINVAL, "not a folder of this run")
     for place in _places(folder, thing_name):
         with files.named(place, "remove"):
-            if place.name != thing_name or thing_name == "..":
-                raise OSError(errno.EINVAL, "not a folder of this run")
             try:
                 _remove(folder.root, place)
             except FileNotFoundError:
                 continue
 
 
-def _places(folder: RunFolder, thing_name: str) -> tuple[Path, Path]:
-    return folder.bundle(thing_name), folder.staged(thing_name)
+def _places(folder: RunFolder, thing_name: str) -> Iterator[Path]:
+    yield folder.bundle(thing_name)
+    yield folder.staged(thing_name)
+    if not os.path.lexists(folder.exports):
+        return  # not looked into once for every format and device
+    for name in (PEM, *FORMATS):
+        above = folder.exports / name
+        yield folder.below(above, thing_name)
+        yield folder.partial(above, thing_name)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file in an open folder."""
+
+    handle: int
+    name: str
+    secret: bool
 
 
 def _remove(root: Path, place: Path) -> None:
@@ -59,15 +84,44 @@ def _remove(root: Path, place: Path) -> None:
         for part in above:
             parent = _open(stack, part, parent)
         inner = _open(stack, name, parent)
-        with os.scandir(inner) as found:
-            entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
-        if any(is_folder for _, is_folder in entries):
+        found, folders = _look_into(inner)
+        if not FORMATS.keys() >= folders:
             raise OSError(errno.EINVAL, "it holds a folder, which is not the run's")
-        for entry in _keys_first(entry for entry, _ in entries):
-            os.unlink(entry, dir_fd=inner)
+        opened = {each: _open(stack, each, inner) for each in sorted(folders)}
+        for handle in opened.values():
+            more, deeper = _look_into(handle)
+            if deeper:
+                raise OSError(errno.EINVAL, "it holds a folder in a folder, which is not the run's")
+            found += more
+        # The keys of all its folders are durably gone before anything else goes.
+        for secret in (True, False):
+            _unlink([file for file in found if file.secret is secret])
+        for each in opened:
+            os.rmdir(each, dir_fd=inner)
         files.sync(inner)
         os.rmdir(name, dir_fd=parent)
         files.sync(parent)
+
+
+def _look_into(handle: int) -> tuple[list[_File], set[str]]:
+    """Return the files of an open folder, and the names of the folders in it."""
+    found: list[_File] = []
+    folders: set[str] = set()
+    with os.scandir(handle) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.add(entry.name)
+                continue
+            mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
+            found.append(_File(handle, entry.name, entry.name.endswith(_KEYS) or mode == files.SECRET))
+    return found, folders
+
+
+def _unlink(found: list[_File]) -> None:
+    for file in sorted(found, key=lambda file: file.name):
+        os.unlink(file.name, dir_fd=file.handle)
+    for handle in {file.handle for file in found}:
+        files.sync(handle)
 
 
 def _open(stack: ExitStack, name: str, parent: int | None) -> int:
@@ -78,7 +132,3 @@ def _open(stack: ExitStack, name: str, parent: int | None) -> int:
     if parent is not None and os.fstat(handle).st_uid != os.geteuid():
         raise OSError(errno.EPERM, "it belongs to another user")
     return handle
-
-
-def _keys_first(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=lambda name: (not name.endswith(".key"), name))

@@ -11,19 +11,22 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-from pipeline import failpoints, files, limits, preflight, report
+from pipeline import failpoints, files, limits, preflight, privacy, report
 from pipeline.aws.failures import CallError, Failure
 from pipeline.aws.gate import Gate
 from pipeline.aws.limiter import Budget
 from pipeline.aws.registry import ISSUE
 from pipeline.aws.session import open_registry
+from pipeline.binding import binding
 from pipeline.breaker import Breaker
 from pipeline.device import State
+from pipeline.encryption import choose_seal
 from pipeline.errors import DeviceError, DiskError, InterruptedRunError, ThingmillError
 from pipeline.issuance import Issuance
 from pipeline.layout import RunFolder
@@ -44,9 +47,10 @@ if TYPE_CHECKING:
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.meter import Meter
+    from pipeline.secret import Secret
     from pipeline.settings import Settings
 
-__all__ = ["LANES", "Run", "binding"]
+__all__ = ["LANES", "Run"]
 
 LANES = 256
 """Devices in work at once. Twice what a quota of 350 calls a second needs at 300 ms a call."""
@@ -64,6 +68,7 @@ class Run:
         settling: Seconds until a certificate that is not listed is taken as not issued.
         stop: Ends the run early, in order.
         summary: What the reports say, once they are written.
+        passphrase: Encrypts keys, or None where none does or it was not given.
     """
 
     settings: Settings
@@ -73,6 +78,7 @@ class Run:
     settling: float = SETTLING_SECONDS
     stop: Stop = field(default_factory=Stop)
     summary: report.Summary | None = None
+    passphrase: Secret | None = None
     _fatal: ThingmillError | None = None
     _breaker: Breaker = field(default_factory=Breaker)
 
@@ -93,6 +99,7 @@ class Run:
             RefusedError: AWS refused for the run as a whole.
             RunFolderError: The run folder is in use, or belongs to something else.
             DiskError: The disk refused.
+            UsageError: The passphrase is missing, or is not the one that keys of the run were encrypted with.
             InterruptedRunError: The run was asked to stop.
         """
         settings = self.settings
@@ -107,14 +114,21 @@ class Run:
                 await preflight.make_missing(registry, settings, account, Made(ledger).note)
             except StoppedError:
                 raise InterruptedRunError("the run was stopped before the first device") from None
+            seal = await anyio.to_thread.run_sync(
+                choose_seal, settings.encryption, self.passphrase, ledger.read, folder
+            )
             self._warn_of_no_policy()
             for finding in account.findings:
                 if finding.worrying:
                     self.meter.note(str(finding))
             self.meter.note(limits.scarce(caller))
+            if settings.encryption.recipients:
+                # They are public, and failed.csv fed back recalls them: a hash could not be turned into them.
+                await ledger.remember({"recipients": "\n".join(settings.encryption.recipients)})
             await ledger.remember({"quotas": limits.listed(caller), "endpoint": account.endpoint.host})
             rate = Budget(settings.rate) if settings.rate else None
-            batch = COSTLY if settings.key_type.startswith("rsa") else CHEAP
+            key_types = self.roster.key_counts(settings.key_type)
+            batch = COSTLY if any(key_type.startswith("rsa") for key_type in key_types) else CHEAP
             async with Workers(settings.workers, batch) as key_makers, Workers(1, CHEAP) as writers:
                 reconciler = Reconciler(registry, ledger, self.meter, self.stop, self.settling)
                 gate = Gate(caller.grants[ISSUE].rate, self.stop)
@@ -130,6 +144,7 @@ class Run:
                     self.meter,
                     self.stop,
                     gate,
+                    seal,
                 )
                 self.meter.limit = lambda: limits.ruling(caller, gate, key_makers, rate)
                 self.meter.throttles = lambda: limits.throttles(caller)
@@ -152,6 +167,9 @@ class Run:
         usage = report.Usage.of(self.meter, started, datetime.now(UTC), code)
         await ledger.remember(usage.notes())
         failpoints.hit("report.before")
+        listing = partial(report.write_listings, ledger.read, folder, self.settings.formats)
+        for note in await anyio.to_thread.run_sync(listing):
+            self.meter.note(note)
         self.summary = await anyio.to_thread.run_sync(report.write_all, ledger.read, folder, usage)
 
     def _warn_of_no_policy(self) -> None:
@@ -269,17 +287,8 @@ class Run:
         self.request_stop()
 
 
-def binding(settings: Settings) -> dict[str, str]:
-    """Return what a run folder is bound to by its settings, by name; the account and Region come on top."""
-    return {
-        "key type": settings.key_type.value,
-        "certificates": "inactive" if settings.inactive else "active",
-        "sharded": str(settings.shard),
-        "formats": " ".join(("pem", *settings.formats)),
-    }
-
-
 def _prepare(folder: RunFolder) -> None:
     files.folder_above(folder.root)
+    privacy.check_above(folder.root)
     for private in (folder.root, folder.devices, folder.staging):
         files.private_folder(private)

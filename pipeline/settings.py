@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import os
 import sys
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Access", "Defaults", "Existing", "KeyType", "Settings", "usable_cores"]
+    from pipeline.secret import Secret
+
+__all__ = ["Access", "Defaults", "Encryption", "Existing", "KeyType", "Settings", "usable_cores"]
 
 
 def usable_cores() -> int:
@@ -67,6 +70,35 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Encryption:
+    """How keys are encrypted where they lie; neither way unless it is asked for, and never both.
+
+    Attributes:
+        recipients: age recipients, sorted. They are public.
+        passphrase: Whether a passphrase encrypts them.
+        source: Where the passphrase is (``passwords.SOURCES``), or None where it was not given.
+    """
+
+    recipients: tuple[str, ...] = ()
+    passphrase: bool = False
+    source: str | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether keys are encrypted at all."""
+        return self.passphrase or bool(self.recipients)
+
+    @property
+    def binding(self) -> str:
+        """What a run's folder remembers of it, to tell another from it."""
+        if self.passphrase:
+            return "passphrase"
+        if not self.recipients:
+            return "none"
+        return "age " + hashlib.sha256("\n".join(self.recipients).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that ``thingmill run`` can be told.
 
@@ -84,7 +116,11 @@ class Settings:
         inactive: Leave certificates inactive.
         existing: What to do with things that have a certificate already.
         shard: Spread device folders over ``devices/ab/``.
-        formats: Formats that bundles are written in besides PEM files (``bundles.formats``), in order.
+        formats: Formats that bundles are written in besides PEM files (``bundles.formats``), and listings of the
+            run (``bundles.listings``), in order.
+        csr_dir: A folder of CSRs, one file a thing name, or None.
+        encryption: How keys are encrypted where they lie.
+        pkcs12_password: Encrypts PKCS #12 files, or None.
         resumes_failed: The manifest is the run's own ``failed.csv``, fed back: it names only some devices.
     """
 
@@ -102,4 +138,7 @@ class Settings:
     existing: Existing = Existing.FAIL
     shard: bool = False
     formats: tuple[str, ...] = ()
+    csr_dir: Path | None = None
+    encryption: Encryption = field(default_factory=Encryption)
+    pkcs12_password: Secret | None = None
     resumes_failed: bool = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from pipeline.bundles import pem
 from pipeline.bundles.formats import FORMATS
 from pipeline.bundles.parts import KeyFile, Parts
 from pipeline.errors import DeviceError
+from pipeline.sealing import is_sealed
 from pipeline.secret import Secret
 
 if TYPE_CHECKING:
@@ -20,8 +23,9 @@ if TYPE_CHECKING:
     from pipeline.bundles.parts import Contents, Endpoint
     from pipeline.device import Certificate, Device
     from pipeline.layout import RunFolder
+    from pipeline.passwords import Carried
 
-__all__ = ["publish", "read_csr", "read_parts", "see_key"]
+__all__ = ["publish", "read_csr", "read_key", "read_parts", "see_key"]
 
 
 def read_csr(folder: RunFolder, device: Device, spki_sha256: str) -> str:
@@ -70,13 +74,30 @@ def read_parts(place: Path, device: Device, certificate: Certificate, endpoint: 
         DiskError: The disk refused.
     """
     name = device.thing_name
-    key = None if device.csr is not None else KeyFile(Secret(files.read_file(place / f"{name}.key")))
+    key = None if device.csr is not None else read_key(place, name)
     csr = files.read_file(place / f"{name}.csr").decode("ascii", errors="replace")
     return Parts(device, certificate, endpoint, csr, key)
 
 
+def read_key(place: Path, name: str) -> KeyFile:
+    """Return the key in the folder of the thing ``name``, as it lies there.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        DiskError: The disk refused.
+    """
+    path = keys.key_file(place, name) or place / f"{name}.key"
+    data = files.read_file(path)
+    return KeyFile(Secret(data), path.name.removeprefix(f"{name}.key"), is_sealed(data))
+
+
 def publish(
-    folder: RunFolder, device: Device, certificate: Certificate, endpoint: Endpoint, formats: Sequence[str] = ()
+    folder: RunFolder,
+    device: Device,
+    certificate: Certificate,
+    endpoint: Endpoint,
+    formats: Sequence[str] = (),
+    password: Carried | None = None,
 ) -> dict[str, str]:
     """Write the files of a bundle beside key and CSR, and give the folder its place among the bundles, durably.
 
@@ -89,9 +110,11 @@ def publish(
         certificate: The device's own.
         endpoint: Where it connects.
         formats: The further formats, by name.
+        password: Encrypts PKCS #12 files, or None.
 
     Returns:
-        The hex SHA-256 of each file by its path in the folder: all but the key's own.
+        The hex SHA-256 of each file by its path in the folder; the key's own only where it is encrypted, since
+        then nobody sees without an identity whether it is whole.
 
     Raises:
         DeviceError: The key is gone, or something that is not of this run has the bundle's place.
@@ -99,20 +122,22 @@ def publish(
     """
     name = device.thing_name
     staged, final = folder.staged(name), folder.bundle(name)
-    contents = pem.contents(device, certificate, endpoint)
-    more = partial(_further, device=device, certificate=certificate, endpoint=endpoint, formats=formats)
-    if final.exists():
+    place = final if os.path.lexists(final) else staged
+    contents = pem.contents(device, certificate, endpoint, _key_suffix(place, name))
+    more = partial(
+        _further, device=device, certificate=certificate, endpoint=endpoint, formats=formats, password=password
+    )
+    if place == final:
         # A run may have been killed between the rename and the ledger's next state.
         if staged.exists() or not _is_bundle(final, name, contents):
             raise _taken(name)
         further = more(final)
         _refresh(final, contents)
         for format_name, made in further.items():
-            files.private_folder(final / format_name)
-            _refresh(final / format_name, made)
+            _have(final / format_name, made)
         files.sync_move(staged, final)
-        return _checksums(contents, further) | _checksum(final / f"{name}.csr")
-    if not staged.is_dir():
+        return _checksums(contents, further) | _beside(final, device)
+    if staged.is_symlink() or not staged.is_dir():
         raise keys.lost(6, name)
     see_key(folder, device, 6)
     try:
@@ -121,11 +146,9 @@ def publish(
         files.sweep_temporaries(staged)
         further = more(staged)
         for format_name, made in further.items():
-            files.private_folder(staged / format_name)
-            files.sweep_temporaries(staged / format_name)
-            files.fill(staged / format_name, made)
+            _have(staged / format_name, made)
         files.fill(staged, contents)
-        checksums = _checksums(contents, further) | _checksum(staged / f"{name}.csr")
+        checksums = _checksums(contents, further) | _beside(staged, device)
         files.publish_folder(staged, final)
     except FileNotFoundError:
         raise keys.lost(6, name) from None
@@ -133,12 +156,21 @@ def publish(
 
 
 def _further(
-    place: Path, *, device: Device, certificate: Certificate, endpoint: Endpoint, formats: Sequence[str]
+    place: Path,
+    *,
+    device: Device,
+    certificate: Certificate,
+    endpoint: Endpoint,
+    formats: Sequence[str],
+    password: Carried | None,
 ) -> dict[str, Contents]:
     """Return the files of each further format, by its name; none where it means nothing for the device."""
+    formats = [name for name in formats if name in FORMATS]  # listings are no device's
     if not formats:
         return {}  # the key is not read where nobody wants it in another form
     parts = read_parts(place, device, certificate, endpoint)
+    if password is not None:
+        parts = replace(parts, password=password.arrived())
     return {
         name: FORMATS[name].make(parts) for name in formats if parts.key is not None or not FORMATS[name].needs_key
     }
@@ -147,7 +179,17 @@ def _further(
 def _is_bundle(final: Path, name: str, contents: Mapping[str, bytes]) -> bool:
     """Whether a folder is the bundle of this very certificate: nobody else can have put it there."""
     own = f"{name}.pem"
-    return final.is_dir() and _holds(final / own, contents[own]) and (final / f"{name}.csr").is_file()
+    whole = not final.is_symlink() and final.is_dir()
+    return whole and _holds(final / own, contents[own]) and (final / f"{name}.csr").is_file()
+
+
+def _have(place: Path, contents: Contents) -> None:
+    """Have the folder of a format with these files and no other: another endpoint may have other roots."""
+    files.private_folder(place)
+    for left in place.iterdir():
+        if left.name not in contents and (left.is_symlink() or not left.is_dir()):
+            files.remove(left)
+    _refresh(place, contents)
 
 
 def _refresh(place: Path, contents: Contents) -> None:
@@ -183,5 +225,15 @@ def _checksums(contents: Contents, further: Mapping[str, Contents]) -> dict[str,
     return {path: hashlib.sha256(_plain(data)).hexdigest() for path, data in paths.items()}
 
 
-def _checksum(path: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(files.read_file(path)).hexdigest()}
+def _beside(place: Path, device: Device) -> dict[str, str]:
+    """Return the checksums of what was there before the bundle: the CSR, and the key if it is encrypted."""
+    paths = [place / f"{device.thing_name}.csr"]
+    key = keys.key_file(place, device.thing_name)
+    if device.csr is None and key is not None and is_sealed(files.read_file(key)):
+        paths.append(key)
+    return {path.name: hashlib.sha256(files.read_file(path)).hexdigest() for path in paths}
+
+
+def _key_suffix(place: Path, name: str) -> str:
+    key = keys.key_file(place, name)
+    return "" if key is None else key.name.removeprefix(f"{name}.key")

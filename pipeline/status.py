@@ -114,11 +114,13 @@ class Status:
     @property
     def quotas(self) -> Mapping[str, Mapping[str, Any]]:
         """The calls per second that the run allows itself, and where each is from, by operation."""
-        found = json.loads(self.meta.get("quotas", "{}"))
-        return {
-            printable(api): {"rate": float(grant["rate"]), "source": printable(grant["source"])}
-            for api, grant in found.items()
-        }
+        try:
+            return {
+                printable(api): {"rate": float(grant["rate"]), "source": printable(grant["source"])}
+                for api, grant in json.loads(self.meta.get("quotas", "{}")).items()
+            }
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+            return {}  # no thingmill wrote this, and nothing depends on it
 
     def about(self, name: str) -> str:
         """Return what the run is bound to (``account``, ``Region``, ``key type``), or "" where it is not yet."""

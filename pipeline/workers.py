@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -42,6 +43,9 @@ CHEAP = 32
 
 _AT_ONCE = 16
 """Cheap jobs that a worker has in work at once."""
+
+_PLACES = 6
+"""Places in the code that are named where a worker fails unforeseen."""
 
 _MOST_REPLACEMENTS = 3
 """Pools in a row that may break without finishing a task, before the machine is taken to be at fault."""
@@ -183,6 +187,14 @@ def _attempt(job: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever the job r
         return job()
     except ThingmillError as error:
         return error
+    except Exception as error:  # noqa: BLE001  a bug must reach whoever waits, but without its own words
+        # A library that was given a key may quote it. Only the kind of error and its places leave this process.
+        frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
+        places = ", ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
+        return ThingmillError(
+            f"a worker failed in a way that nobody foresaw: {type(error).__name__} at {places}",
+            advice="this is a fault of thingmill or of a library: report it with these places",
+        )
 
 
 def _settle() -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.aws import quotas
-from pipeline.cores import CALL_SECONDS, DEVICE_SECONDS, FILES_SECONDS, SINGLY_SECONDS
+from pipeline.cores import CALL_SECONDS, DEVICE_SECONDS, FILES_SECONDS, SINGLY_SECONDS, Keys
 from pipeline.manifest import Totals
 from pipeline.plan import COORDINATION, KEYS, RATE, Plan, as_time
 from pipeline.settings import KeyType, usable_cores
@@ -40,7 +40,8 @@ def plan(
     limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Plan:
     grants = quotas.granted("eu-west-1", limits)
-    return Plan.of(totals, grants, key_type, workers, key_seconds, rate, cores=cores)
+    keys = Keys({key_type: totals.keys_to_make}, {key_type: key_seconds})
+    return Plan.of(totals, grants, keys, workers, rate, cores=cores)
 
 
 def promised(told: str) -> float:
@@ -87,6 +88,16 @@ def test_keys_share_the_cores_with_the_rest_of_a_device() -> None:
     """A core that takes 50 ms for a key has the calls, the ledger and the files of that device to do as well."""
     whole = plan(Totals(1000, 0, 0, 0), key_seconds=0.05, key_type=KeyType.RSA_2048, limits=AMPLE)
     assert stage(whole, KEYS) == pytest.approx(1000 * (0.05 + BESIDES_RSA) / 2)
+
+
+def test_keys_of_several_types_each_cost_what_they_cost() -> None:
+    """A manifest with slow and fast keys takes as long as its slow ones, and about nothing more for the fast."""
+    counts = {KeyType.RSA_4096: 100, KeyType.EC_P256: 900}
+    keys = Keys(counts, {KeyType.RSA_4096: 0.5, KeyType.EC_P256: 1e-4})
+    whole = Plan.of(Totals(1000, 0, 0, 0), quotas.granted("eu-west-1", AMPLE), keys, 2, cores=2)
+    besides = 4 * CALL_SECONDS + DEVICE_SECONDS + FILES_SECONDS
+    assert stage(whole, KEYS) == pytest.approx((100 * (0.5 + SINGLY_SECONDS) + 900 * 1e-4 + 1000 * besides) / 2)
+    assert keys.named == "rsa-4096 and ec-p256"
 
 
 def test_too_few_workers_leave_cores_without_keys_to_make() -> None:

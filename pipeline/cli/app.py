@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, ParamSpec
 import typer
 
 from pipeline import __version__
+from pipeline.cli.saying import Group, prepare_streams, quiet_logs, say, say_unforeseen
 from pipeline.errors import InterruptedRunError, ThingmillError, UsageError
 from pipeline.text import printable
 
@@ -33,7 +34,20 @@ __all__ = [
 
 P = ParamSpec("P")
 
-_COMMANDS = ("run", "check", "plan", "status", "verify", "reconcile", "revoke", "retire", "policy", "iam", "local")
+_COMMANDS = (
+    "run",
+    "check",
+    "plan",
+    "status",
+    "verify",
+    "export",
+    "reconcile",
+    "revoke",
+    "retire",
+    "policy",
+    "iam",
+    "local",
+)
 """Each is a module that registers one command when it is imported, in the order of ``--help``."""
 
 MANIFEST = typer.Argument(metavar="MANIFEST", help="A manifest, or - for standard input.")
@@ -42,6 +56,7 @@ OUTPUT = typer.Option(Path("output"), "--output", metavar="DIR", help="Where run
 
 app = typer.Typer(
     name="thingmill",
+    cls=Group,
     help="Put thousands of devices on AWS IoT Core, each with exactly one certificate.",
     no_args_is_help=True,
     add_completion=False,
@@ -56,6 +71,7 @@ def main() -> NoReturn:
     """Run the command line and exit."""
     for name in _COMMANDS:
         importlib.import_module(f"pipeline.cli.{name}")
+    prepare_streams()
     try:
         app()
     except KeyboardInterrupt:
@@ -63,6 +79,9 @@ def main() -> NoReturn:
     except BrokenPipeError:
         # Whoever read our output has seen enough (thingmill … | head); nothing is left to be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001  Python would print it as it is
+        say_unforeseen(error)
         sys.exit(1)
     sys.exit(0)
 
@@ -72,7 +91,7 @@ def _version(
     version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
 ) -> None:
     if version:
-        typer.echo(f"thingmill {__version__}")
+        say(f"thingmill {__version__}")
         raise typer.Exit
 
 
@@ -98,6 +117,7 @@ def run_async(function: Callable[[], Awaitable[None]]) -> None:
     """Run a coroutine function to its end; an error out of a task group is raised as itself."""
     import anyio
 
+    quiet_logs()
     try:
         anyio.run(function)
     except BaseExceptionGroup as group:
@@ -116,13 +136,13 @@ def _telling(group: BaseExceptionGroup[BaseException]) -> BaseException:
 def show(error: ThingmillError) -> None:
     """Say on stderr what happened and what to do about it."""
     for line in error.details:
-        typer.echo(line, err=True)
+        say(line, err=True)
     hidden = getattr(error, "total", 0) - len(error.details)
     if hidden > 0:
-        typer.echo(f"… and {hidden:,} more", err=True)
-    typer.echo(f"thingmill: {error.message}", err=True)
+        say(f"… and {hidden:,} more", err=True)
+    say(f"thingmill: {error.message}", err=True)
     if error.advice:
-        typer.echo(f"           {error.advice}", err=True)
+        say(f"           {error.advice}", err=True)
 
 
 def settling_seconds() -> float:

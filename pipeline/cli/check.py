@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import typer
 
 from pipeline.cli.app import MANIFEST, command, show
+from pipeline.cli.saying import say, say_object
 from pipeline.errors import ManifestError
 
 
@@ -18,6 +18,7 @@ def check(
     group: list[str] | None = typer.Option(None, "--group", help="For rows that name none."),
     billing_group: str | None = typer.Option(None, "--billing-group", help="For rows that name none."),
     policy: str | None = typer.Option(None, "--policy", metavar="NAME|FILE.json", help="For rows that name none."),
+    csr_dir: str | None = typer.Option(None, "--csr-dir", metavar="DIR", help="As for run."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Read and validate a manifest; submit nothing.
@@ -32,9 +33,9 @@ def check(
     try:
         settings = resolve(manifest, given, run_settings(manifest))
         with validating(manifest, stderr=sys.stderr) as progress:
-            roster = load(manifest, settings.defaults, progress=progress)
+            roster = load(manifest, settings.defaults, csr_dir=settings.csr_dir, progress=progress)
         with roster:
-            things = len(roster)
+            totals = roster.totals()
             names = {
                 "thing_types": sorted(roster.thing_types()),
                 "thing_groups": sorted(roster.groups()),
@@ -44,16 +45,20 @@ def check(
     except ManifestError as error:
         for fault in error.faults:
             line = {"file": fault.file, "line": fault.line, "column": fault.column, "reason": fault.reason}
-            typer.echo(json.dumps(line) if as_json else str(fault))
+            if as_json:
+                say_object(line)
+            else:
+                say(str(fault))
         show(_already_listed(error))
         raise typer.Exit(error.exit_code) from None
     if as_json:
-        typer.echo(json.dumps({"things": things, **names}))
+        say_object({"things": totals.devices, "csrs": totals.with_csr, "keys": totals.keys_to_make, **names})
         return
-    typer.echo(f"{things:,} {'thing' if things == 1 else 'things'}, no fault")
+    say(f"{totals.devices:,} {'thing' if totals.devices == 1 else 'things'}, no fault")
+    say(totals.about_keys())
     for kind, found in names.items():
         if found:
-            typer.echo(f"{kind.replace('_', ' ')}: {', '.join(found)}")
+            say(f"{kind.replace('_', ' ')}: {', '.join(found)}")
 
 
 def _already_listed(error: ManifestError) -> ManifestError:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 
 from pipeline.cli.app import command, run_async
+from pipeline.cli.saying import say_object
 from pipeline.cli.whereabouts import ACCOUNT, PROFILE, check_account, check_region, place_at_hand
 
 
@@ -41,4 +40,4 @@ def iam(
 
     if profile and not (region and account):
         run_async(ask)
-    typer.echo(json.dumps(iam_policy(commands, places[0]), indent=2))
+    say_object(iam_policy(commands, places[0]), indent=2)

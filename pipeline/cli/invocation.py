@@ -10,23 +10,27 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline import report
+from pipeline import files, report
+from pipeline.binding import binding
 from pipeline.cli.app import run_async, settling_seconds, show
+from pipeline.cli.saying import say
 from pipeline.errors import ThingmillError, UsageError
 from pipeline.layout import RunFolder
 from pipeline.ledger import finished_ledger
 from pipeline.local import embedded
 from pipeline.lock import RunLock
 from pipeline.meter import Meter
+from pipeline.passwords import read_password
 from pipeline.progress import display, final_table, print_summary
 from pipeline.revocation import refuse_revoked
-from pipeline.run import Run, binding
+from pipeline.run import Run
 
 if TYPE_CHECKING:
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.preflight import Account
     from pipeline.progress import Kind
+    from pipeline.secret import Secret
     from pipeline.settings import Settings
 
 __all__ = ["Invocation"]
@@ -41,19 +45,22 @@ class Invocation:
     kind: Kind
     _meter: Meter = field(default_factory=Meter)
     _summary: report.Summary | None = None
+    _passphrase: Secret | None = None
 
     def look(self) -> None:
         """Look at the account and say what would be done; make nothing."""
         account = self._account()
-        devices = len(self.roster)
-        typer.echo(f"account {account.identity.account} as {account.identity.arn}")
-        typer.echo(f"devices connect to {account.endpoint.host}:{account.endpoint.port}")
+        totals = self.roster.totals()
+        devices = totals.devices
+        say(f"account {account.identity.account} as {account.identity.arn}")
+        say(f"devices connect to {account.endpoint.host}:{account.endpoint.port}")
         for finding in account.findings:
-            typer.echo(finding)
+            say(str(finding))
         for kind, names in account.missing.items():
             if names:
-                typer.echo(f"would make the {kind}{'s' if len(names) > 1 else ''} {', '.join(names)}")
-        typer.echo(f"would provision {devices:,} {'device' if devices == 1 else 'devices'} in {self._folder.root}")
+                say(f"would make the {kind}{'s' if len(names) > 1 else ''} {', '.join(names)}")
+        say(f"would provision {devices:,} {'device' if devices == 1 else 'devices'} in {self._folder.root}")
+        say(totals.about_keys())
 
     def ask(self) -> None:
         """Ask a person at a terminal before the first certificate of a new run.
@@ -72,6 +79,7 @@ class Invocation:
         problem: ThingmillError | None = None
         if not self._is_finished():
             try:
+                self._passphrase = self._read_passphrase()
                 run_async(self._run)
             except ThingmillError as error:
                 problem = error
@@ -106,12 +114,21 @@ class Invocation:
         finally:
             reader.close()
 
+    def _read_passphrase(self) -> Secret | None:
+        """Return the passphrase that encrypts keys, if one was given; asked for twice where no key has it yet."""
+        source = self.settings.encryption.source
+        if source is None:
+            return None
+        return read_password(source, "the passphrase of the keys", confirm=not self._folder.ledger.exists())
+
     async def _run(self) -> None:
         async with AsyncExitStack() as stack:
             aws = await self._embedded(stack)
             shown = display(self._meter, kind=self.kind, stdout=sys.stdout, stderr=sys.stderr)
             await stack.enter_async_context(shown)
-            run = Run(self.settings, self.roster, self._meter, aws, settling_seconds())
+            run = Run(
+                self.settings, self.roster, self._meter, aws, settling_seconds(), passphrase=self._passphrase
+            )
             try:
                 await run.execute()
             finally:
@@ -136,7 +153,7 @@ class Invocation:
             with RunLock(self._folder.lock):
                 pass
         parent = self.settings.run_folder.parent
-        parent.mkdir(parents=True, exist_ok=True)
+        files.folder_above(parent / ".local")
         return await stack.enter_async_context(embedded(parent / ".local"))
 
     def _conclude(self, summary: report.Summary) -> None:

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from pipeline.cli.app import OUTPUT, command, run_async
+from pipeline.cli.saying import say
 
 if TYPE_CHECKING:
     from pipeline.local import Embedded
@@ -22,20 +21,21 @@ def local(output: Path = OUTPUT) -> None:
 
     import anyio
 
+    from pipeline import files
     from pipeline.local import serve_foreground
 
     where = "" if output == Path("output") else f" --output {shlex.quote(str(output))}"
 
     def announce(aws: Embedded) -> None:
-        typer.echo("# The embedded AWS IoT is up, until Ctrl-C. In another terminal, from here:")
-        typer.echo(f"#   thingmill run MANIFEST --local{where}")
-        typer.echo("# Other tools find it with")
+        say("# The embedded AWS IoT is up, until Ctrl-C. In another terminal, from here:")
+        say(f"#   thingmill run MANIFEST --local{where}")
+        say("# Other tools find it with")
         for name, value in aws.environment.items():
-            typer.echo(f"export {name}={value}")
-        typer.echo(f"# MQTT with a bundle's own files: {aws.mqtt_host}:{aws.mqtt_port}")
+            say(f"export {name}={value}")
+        say(f"# MQTT with a bundle's own files: {aws.mqtt_host}:{aws.mqtt_port}")
         sys.stdout.flush()
 
-    output.mkdir(parents=True, exist_ok=True)
+    files.folder_above(output / ".local")
 
     async def serve() -> None:
         async with anyio.create_task_group() as group:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError
-from pipeline.settings import Access, Defaults, Existing, KeyType, Settings, usable_cores
+from pipeline.settings import Access, Defaults, Encryption, Existing, KeyType, Settings, usable_cores
 from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["resolve"]
+    from pipeline.secret import Secret
+
+__all__ = ["refuse_opening", "resolve"]
 
 _POLICY_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 _POLICY_CHARACTERS = 2048
@@ -40,9 +42,16 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
     if told.get("local") and told.get("endpoint_url"):
         raise UsageError("--local and --endpoint-url exclude each other", advice="give one of them")
     quotas = told.get("quota", {})
+    run_folder = Path(manifest).parent if fed_back else _run_folder(manifest, told)
+    formats = _formats(told.get("format", ()))
+    encryption = _encryption(given, table, run_folder, fed_back=fed_back)
+    if manifest == "-" and encryption.source == "fd:0":
+        raise UsageError("the manifest and the passphrase cannot both be standard input")
+    if encryption.wanted:
+        refuse_opening(formats)
     return Settings(
         manifest=manifest,
-        run_folder=Path(manifest).parent if fed_back else _run_folder(manifest, told),
+        run_folder=run_folder,
         resumes_failed=fed_back,
         access=Access(
             profile=told.get("profile"),
@@ -65,7 +74,10 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
         inactive=bool(told.get("inactive", False)),
         existing=Existing(told.get("existing", Existing.FAIL)),
         shard=bool(told.get("shard", False)),
-        formats=_formats(told.get("format", ())),
+        formats=formats,
+        encryption=encryption,
+        pkcs12_password=_pkcs12_password(manifest, told, formats) if "pkcs12_password" in given else None,
+        csr_dir=_csr_dir(manifest, given.get("csr_dir"), table.get("csr_dir")),
     )
 
 
@@ -132,14 +144,90 @@ def _policy(policy: str | None) -> tuple[str | None, str | None]:
 
 
 def _formats(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the formats besides PEM, which every bundle has."""
+    """Return the formats besides PEM, which every bundle has, and the listings."""
     if not names:
         return ()
     from pipeline.bundles.formats import FORMATS, PEM, unknown
+    from pipeline.bundles.listings import LISTINGS
 
     for name in unknown(names):
-        raise UsageError(f"there is no format {printable(name)}", advice=f"there are {', '.join([PEM, *FORMATS])}")
+        there = ", ".join([PEM, *FORMATS, *LISTINGS])
+        raise UsageError(f"there is no format {printable(name)}", advice=f"there are {there}")
     return tuple(name for name in dict.fromkeys(names) if name != PEM)
+
+
+def _encryption(
+    given: Mapping[str, Any], table: Mapping[str, Any], run_folder: Path, *, fed_back: bool
+) -> Encryption:
+    """Return how keys are to be encrypted; what the command line says takes the place of all that a table says.
+
+    A run whose keys have a passphrase goes on without it as long as no key is to be made (``encryption``).
+    """
+    chosen = given if given.get("encrypt_to") or given.get("passphrase") else table
+    recipients, source = chosen.get("encrypt_to"), chosen.get("passphrase")
+    if recipients and source:
+        raise UsageError("--encrypt-to and --passphrase exclude each other", advice="give one of them")
+    if recipients:
+        from pipeline.recipients import read
+
+        return Encryption(recipients=read(recipients))
+    if source:
+        from pipeline.passwords import SOURCES, is_source
+
+        if not is_source(source):
+            # Not quoted: whoever gave the passphrase itself need not see it in a log.
+            raise UsageError("--passphrase is not given itself", advice=f"say where it is: {SOURCES}")
+        return Encryption(passphrase=True, source=source)
+    if "passphrase" not in given or not (run_folder / "ledger.db").is_file():
+        return Encryption()  # a command that makes no keys, or a new run
+    from contextlib import closing
+
+    from pipeline.ledger import live_ledger
+
+    with closing(live_ledger(run_folder / "ledger.db")) as reader:
+        meta = reader.meta()
+    if meta.get("key encryption") == "passphrase":
+        return Encryption(passphrase=True)
+    recalled = meta.get("recipients", "") if fed_back else ""
+    return Encryption(recipients=tuple(recalled.splitlines()))
+
+
+def refuse_opening(formats: Sequence[str]) -> None:
+    """Refuse formats that keys are written into in another form, or lead to them, where keys are encrypted.
+
+    Raises:
+        UsageError: One of ``formats`` is such.
+    """
+    from pipeline.bundles.formats import FORMATS
+    from pipeline.bundles.listings import LISTINGS
+
+    opening = [name for name in formats if (FORMATS.get(name) or LISTINGS[name]).opens_key]
+    if opening:
+        raise UsageError(
+            f"keys are encrypted, and the format {opening[0]} has to have them in clear",
+            advice="leave it out, and make it where keys may be opened: thingmill export … --identity FILE",
+        )
+
+
+def _pkcs12_password(manifest: str, told: Mapping[str, Any], formats: Sequence[str]) -> Secret | None:
+    """Return what PKCS #12 files are encrypted with. It is in no ledger: a resumed run is told it again."""
+    source = told.get("pkcs12_password")
+    if source is None:
+        return None
+    if "pkcs12" not in formats:
+        raise UsageError("--pkcs12-password is for --format pkcs12", advice="give both or neither")
+    if manifest == "-" and source == "fd:0":
+        raise UsageError("the manifest and the PKCS #12 password cannot both be standard input")
+    from pipeline.passwords import read_password
+
+    return read_password(source, "the PKCS #12 password", confirm=True)
+
+
+def _csr_dir(manifest: str, given: str | None, setting: str | None) -> Path | None:
+    """Return the folder of CSRs: an option's is relative to where the command runs, a setting's to its file."""
+    if given:
+        return Path(given)
+    return Path(manifest).parent / setting if setting else None
 
 
 def _workers(workers: str | None) -> int:

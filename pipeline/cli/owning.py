@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pipeline import privacy
 from pipeline.aws.session import open_registry
 from pipeline.layout import RunFolder
 from pipeline.ledger import live_ledger
@@ -50,8 +51,10 @@ async def owned_run(
 
     Raises:
         RunFolderError: Another process has the run, or it belongs to another account or Region.
+        DiskError: The run's folder is not ours alone.
         RefusedError: AWS refused.
     """
+    privacy.check_run(root)
     async with AsyncExitStack() as stack:
         with closing(live_ledger(root / "ledger.db")) as reader:
             meta = reader.meta()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -11,10 +10,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipeline.cli.app import MANIFEST, command, run_async
+from pipeline.cli.saying import say, say_object
 from pipeline.settings import KeyType, usable_cores
 
 if TYPE_CHECKING:
     from pipeline.aws.quotas import Grant
+    from pipeline.manifest import Totals
     from pipeline.plan import Plan
     from pipeline.settings import Settings
 
@@ -33,27 +34,27 @@ def plan(
     policy: str | None = typer.Option(None, "--policy", metavar="NAME|FILE.json", help="As for run."),
     thing_type: str | None = typer.Option(None, "--thing-type", help="For rows that name none."),
     group: list[str] | None = typer.Option(None, "--group", help="For rows that name none."),
+    csr_dir: str | None = typer.Option(None, "--csr-dir", metavar="DIR", help="As for run."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """Say what a run will take: calls per API, time, and which limit decides."""
     given = dict(locals())
     from pipeline.cli.options import resolve
-    from pipeline.cores import time_of_key
+    from pipeline.cores import Keys, time_of_key
     from pipeline.manifest import load, run_settings
     from pipeline.plan import Plan
     from pipeline.progress import validating
 
     settings = resolve(manifest, given, run_settings(manifest))
     with validating(manifest, stderr=sys.stderr) as progress:
-        roster = load(manifest, settings.defaults, progress=progress)
+        roster = load(manifest, settings.defaults, csr_dir=settings.csr_dir, progress=progress)
     with roster:
         totals = roster.totals()
+        counts = roster.key_counts(settings.key_type)
     grants = _grants(settings, offline=offline)
-    seconds = time_of_key(settings.key_type)
-    worked_out = Plan.of(
-        totals, grants, settings.key_type, settings.workers, seconds, settings.rate, cores=usable_cores()
-    )
-    _print(worked_out, as_json=as_json)
+    keys = Keys(counts, {key_type: time_of_key(key_type) for key_type in counts})
+    worked_out = Plan.of(totals, grants, keys, settings.workers, settings.rate, cores=usable_cores())
+    _print(worked_out, totals, as_json=as_json)
 
 
 def _grants(settings: Settings, *, offline: bool) -> dict[str, Grant]:
@@ -76,23 +77,23 @@ def _grants(settings: Settings, *, offline: bool) -> dict[str, Grant]:
     return found
 
 
-def _print(plan: Plan, *, as_json: bool) -> None:
+def _print(plan: Plan, totals: Totals, *, as_json: bool) -> None:
     from pipeline.plan import as_time
 
     if as_json:
+        numbers = {"devices": plan.devices, "csrs": totals.with_csr, "keys": totals.keys_to_make}
         stages = [asdict(stage) | {"seconds": stage.seconds} for stage in plan.stages]
-        typer.echo(json.dumps({"devices": plan.devices, "seconds": plan.seconds, "stages": stages}))
+        say_object(numbers | {"seconds": plan.seconds, "stages": stages})
         return
-    typer.echo(f"{plan.devices:,} {'device' if plan.devices == 1 else 'devices'}, {plan.key_type} keys\n")
+    say(f"{plan.devices:,} {'device' if plan.devices == 1 else 'devices'}, {plan.work.keys.named} keys")
+    say(f"{totals.about_keys()}\n")
     rows = [
         (stage.name, f"{stage.count:,}", f"{stage.per_second:,.1f}/s", stage.source, as_time(stage.seconds))
         for stage in plan.stages
     ]
     name, count, rate, source, time = (max(map(len, column)) for column in zip(*rows, strict=True))
     for row in rows:
-        typer.echo(
-            f"{row[0]:<{name}}  {row[1]:>{count}} at {row[2]:>{rate}}  {row[3]:<{source}}  {row[4]:>{time}}"
-        )
-    typer.echo(f"\nabout {as_time(plan.seconds)}; {plan.stages[0].name} decides")
+        say(f"{row[0]:<{name}}  {row[1]:>{count}} at {row[2]:>{rate}}  {row[3]:<{source}}  {row[4]:>{time}}")
+    say(f"\nabout {as_time(plan.seconds)}; {plan.stages[0].name} decides")
     for line in plan.advice():
-        typer.echo(f"  {line}")
+        say(f"  {line}")

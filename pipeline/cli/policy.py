@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 
 from pipeline.cli.app import command, run_async
+from pipeline.cli.saying import say_object
 from pipeline.cli.whereabouts import ACCOUNT, PROFILE, check_account, check_region, place_at_hand
 
 
@@ -42,4 +41,4 @@ def policy(
 
     if not places:
         run_async(ask)
-    typer.echo(json.dumps(device_policy(places[0], topics), indent=None if as_json else 2, ensure_ascii=False))
+    say_object(device_policy(places[0], topics), indent=None if as_json else 2)

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async, settling_seconds
+from pipeline.cli.saying import say
 
 
 @command("reconcile")
@@ -42,10 +43,10 @@ def reconcile(
     run_async(work)
     for finding in findings:
         if finding.problem:
-            typer.echo(f"{finding.thing_name}: {finding.problem}")
+            say(f"{finding.thing_name}: {finding.problem}")
         elif finding.certificate_id:
-            typer.echo(f"{finding.thing_name}: {'would adopt' if dry_run else 'adopted'} {finding.certificate_id}")
+            say(f"{finding.thing_name}: {'would adopt' if dry_run else 'adopted'} {finding.certificate_id}")
         else:
-            typer.echo(f"{finding.thing_name}: no certificate was issued; the next run asks for it again")
+            say(f"{finding.thing_name}: no certificate was issued; the next run asks for it again")
     adopted = sum(1 for finding in findings if finding.certificate_id)
-    typer.echo(f"{len(findings):,} in doubt, {adopted:,} {'found' if dry_run else 'adopted'}")
+    say(f"{len(findings):,} in doubt, {adopted:,} {'found' if dry_run else 'adopted'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from contextlib import ExitStack, closing
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async
+from pipeline.cli.saying import say, say_object
 from pipeline.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def retire(
     output: Path = OUTPUT,
 ) -> None:
     """Take away the certificates that devices had before a run with --existing rotate."""
+    from pipeline import privacy
     from pipeline.aws import quotas
     from pipeline.ledger import live_ledger
     from pipeline.rotation import Rotation
@@ -67,6 +68,7 @@ def retire(
         raise UsageError("--local and --endpoint-url exclude each other", advice="give one of them")
     access = Access(profile, region, endpoint_url, dict(quotas.parse(option) for option in quota or ()))
     root = find_run(run, output)
+    privacy.check_run(root)
     with ExitStack() as stack:
         with closing(live_ledger(root / "ledger.db")) as reader:
             rotation = stack.enter_context(Rotation(reader))
@@ -128,12 +130,12 @@ class _Tally:
                 "certificates": found.gone,
                 "kept": found.kept,
             }
-            typer.echo(json.dumps(line))
+            say_object(line)
             return
         if found.reason:
-            typer.echo(f"{found.thing_name}: {found.fate}: {found.reason}")
+            say(f"{found.thing_name}: {found.fate}: {found.reason}")
         for certificate, reason in found.kept.items():
-            typer.echo(f"{found.thing_name}: certificate {certificate} stays: {reason}")
+            say(f"{found.thing_name}: certificate {certificate} stays: {reason}")
         done = sum(self.fates.values())
         if done % 500 == 0:
             _say(f"{done:,} of {self.devices:,} devices")
@@ -143,9 +145,9 @@ class _Tally:
         still = waiting - retired
         if self.as_json:
             counts = {"retired": retired, "left": left, "failed": failed, "with_old_certificates": still}
-            typer.echo(json.dumps({"event": "summary", "certificates": self.certificates} | counts))
+            say_object({"event": "summary", "certificates": self.certificates} | counts)
             return
-        typer.echo(
+        say(
             f"{_devices(retired)} retired, {self.certificates:,} {_certificates(self.certificates)} taken away; "
             f"{left:,} left, {failed:,} failed; {_devices(still)} {_have(still)} old certificates still"
         )
@@ -192,4 +194,4 @@ def _certificates(number: int) -> str:
 
 
 def _say(line: str) -> None:
-    typer.echo(line, err=True)
+    say(line, err=True)

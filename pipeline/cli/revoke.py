@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async, settling_seconds
+from pipeline.cli.saying import say, say_object
 from pipeline.errors import UsageError
 from pipeline.text import printable
 
@@ -118,11 +118,11 @@ class _Work:
         where = {"account": identity.account, "region": owned.registry.region, "identity": identity.arn}
         if self._as_json:
             plan = {"event": "plan", "run": _name(owned), **asdict(self._plan), **where}
-            typer.echo(json.dumps(plan))
+            say_object(plan)
             return
-        typer.echo(f"account {identity.account} in {owned.registry.region} as {printable(identity.arn)}")
+        say(f"account {identity.account} in {owned.registry.region} as {printable(identity.arn)}")
         for line in _lines(self._plan, self._scope, _name(owned)):
-            typer.echo(line)
+            say(line)
 
     async def execute(self, owned: OwnedRun, stop: Stop) -> None:
         """Carry the plan out, and say what came of it; what ends it early is raised."""
@@ -148,9 +148,9 @@ class _Work:
                     print_summary(job.summary, sys.stdout)
         if self._as_json or self.is_empty:
             return
-        typer.echo(f"{name}: {job.taken:,} {_noun(job.taken)} taken back")
+        say(f"{name}: {job.taken:,} {_noun(job.taken)} taken back")
         if job.kept:
-            typer.echo(f"{job.kept:,} could not be; mend what is named above, then run the same command again")
+            say(f"{job.kept:,} could not be; mend what is named above, then run the same command again")
 
 
 def _lines(plan: Plan, scope: Scope, name: str) -> Iterator[str]:

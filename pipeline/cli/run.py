@@ -51,9 +51,21 @@ def run(
         show_default="fail",
         help="When a thing has a certificate already; rotate is followed by thingmill retire.",
     ),
+    csr_dir: str | None = typer.Option(
+        None, "--csr-dir", metavar="DIR", help="CSRs of devices that keep their own key: NAME.csr or NAME.pem."
+    ),
+    encrypt_to: list[str] | None = typer.Option(
+        None, "--encrypt-to", metavar="RECIPIENT|FILE", help="Encrypt keys to this age recipient; repeatable."
+    ),
+    passphrase: str | None = typer.Option(
+        None, "--passphrase", metavar="SOURCE", help="Encrypt keys with one: prompt, file:PATH or fd:N."
+    ),
     shard: bool = typer.Option(False, "--shard", help="Spread devices over devices/ab/."),
     format: list[str] | None = typer.Option(  # noqa: A002  arguments are named like their options
         None, "--format", metavar="FORMAT", show_default="pem", help="Bundles in this format too."
+    ),
+    pkcs12_password: str | None = typer.Option(
+        None, "--pkcs12-password", metavar="SOURCE", help="Of --format pkcs12: prompt, file:PATH or fd:N."
     ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Look at manifest and account; make nothing."),
     as_json: bool = typer.Option(False, "--json", help="Events as JSON lines on standard output."),
@@ -63,15 +75,20 @@ def run(
     """Provision every device of a manifest. Run it again to resume."""
     given = dict(locals())
     from pipeline.cli.invocation import Invocation
-    from pipeline.cli.options import resolve
+    from pipeline.cli.options import refuse_opening, resolve
+    from pipeline.errors import UsageError
     from pipeline.manifest import load, run_settings
     from pipeline.progress import validating
 
     settings = resolve(manifest, given, run_settings(manifest))
     kind: Kind = "json" if as_json else "quiet" if quiet else "auto"
     with validating(manifest, stderr=sys.stderr, kind=kind) as progress:
-        roster = load(manifest, settings.defaults, progress=progress)
+        roster = load(manifest, settings.defaults, csr_dir=settings.csr_dir, progress=progress)
     with roster:
+        if roster.names_recipients():
+            refuse_opening(settings.formats)
+            if settings.encryption.passphrase:
+                raise UsageError("rows name recipients, and --passphrase is given", advice="give one of them")
         invocation = Invocation(settings, roster, kind)
         if dry_run:
             invocation.look()

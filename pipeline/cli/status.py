@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pipeline.cli.app import OUTPUT, RUN, command, find_run
+from pipeline.cli.saying import say
 
 if TYPE_CHECKING:
     from pipeline.status import Status
@@ -33,7 +34,7 @@ def status(
         return json.dumps(found.to_json()) if as_json else page(found)
 
     if not watch:
-        typer.echo(shown(look(root)))
+        say(shown(look(root)))
         return
     try:
         if as_json:

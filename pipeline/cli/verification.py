@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import AsyncExitStack, ExitStack, closing
+from contextlib import AsyncExitStack, ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import typer
-
-from pipeline import files, mqtt
+from pipeline import files, mqtt, privacy
 from pipeline.aws.failures import CallError
 from pipeline.aws.session import open_registry
 from pipeline.cli.app import run_async
+from pipeline.cli.saying import say, say_object
 from pipeline.errors import RunFolderError, ThingmillError
 from pipeline.layout import RunFolder
 from pipeline.ledger import live_ledger
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 
     from pipeline.local import Embedded
     from pipeline.settings import Access
+    from pipeline.unsealing import Opener
     from pipeline.verify import Verdict
 
 __all__ = ["Verification"]
@@ -59,6 +58,7 @@ class Verification:
         local: Against the embedded AWS IoT.
         as_json: Results as JSON lines.
         csv: Where results are written as CSV, or None.
+        opener: Opens keys that are encrypted, or None.
     """
 
     root: Path
@@ -72,6 +72,7 @@ class Verification:
     local: bool
     as_json: bool
     csv: Path | None
+    opener: Opener | None = None
     _tally: Tally = field(default_factory=Tally)
     _rows: VerdictRows | None = None
     _remarks: Remarks = field(default_factory=Remarks)
@@ -93,9 +94,13 @@ class Verification:
                 f"the run folder {printable(str(self.root))} is in use by process {holder.pid or 'unknown'}",
                 advice="wait until it ends; thingmill status says where it stands",
             )
+        privacy.check_run(self.root)
         with ExitStack() as stack:
             if self.csv is not None:
                 files.folder_above(self.csv)
+                with suppress(FileNotFoundError):
+                    # A device or a link would be replaced by a file: /dev/stdout for everybody.
+                    privacy.check_file(self.csv, self.csv.lstat())
                 self._rows = stack.enter_context(VerdictRows())
             try:
                 run_async(self._verify)
@@ -119,6 +124,7 @@ class Verification:
                 connector=self._connector(aws),
                 names=self.names,
                 concurrency=self.concurrency,
+                opener=self.opener,
             )
             folder = RunFolder(self.root, meta.get("sharded") == str(True))
             self._remarks = await verify(reader, folder, checks, self._tell)
@@ -148,40 +154,41 @@ class Verification:
             return None
         # The embedded AWS IoT may have moved since the bundles were written, and listens nowhere else.
         port = aws.mqtt_port if aws is not None else self.port
-        return Connector(self.concurrency, self.connect_rate, port, self.topic)
+        return Connector(self.concurrency, self.connect_rate, port, self.topic, self.opener)
 
     def _tell(self, verdict: Verdict) -> None:
         self._tally.add(verdict)
         if self._rows is not None:
             self._rows.add(verdict)
         if self.as_json:
-            typer.echo(json.dumps(verdict_object(verdict)))
+            say_object(verdict_object(verdict))
             return
         about = "" if verdict.thing_name is None else f"{verdict.thing_name}: "
         for finding in verdict.findings:
-            typer.echo(f"{about}{finding.message} ({finding.code})")
+            say(f"{about}{finding.message} ({finding.code})")
 
     def _conclude(self) -> None:
         tally, remarks = self._tally, self._remarks
         if self.as_json:
-            typer.echo(json.dumps(tally.to_json(remarks)))
+            say_object(tally.to_json(remarks))
             return
         for check in Check:
             if tally.looked[check]:
-                typer.echo(f"{check.value:<8} {tally.passed(check):,} of {tally.looked[check]:,} in order")
+                say(f"{check.value:<8} {tally.passed(check):,} of {tally.looked[check]:,} in order")
         for label, number, remark in (
             ("skipped", tally.outcomes["skipped"], "not looked at"),
             ("revoked", tally.outcomes["revoked"], "not looked at"),
             ("own key", tally.keeping_keys * self.connect, "nobody but the device can connect with it"),
+            ("sealed", tally.closed_keys, _closed(connect=self.connect)),
             ("torn", remarks.torn_lines, "in the audit trail: a kill can leave a line so"),
             ("untold", remarks.unrecorded_things, "made by a call whose line a kill kept out of the audit trail"),
         ):
             if number:
-                typer.echo(f"{label:<8} {number:,}: {remark}")
-        word = "verified and connected" if self.connect else "verified"
-        typer.echo(f"{tally.ok:,} of {tally.devices:,} bundles {word}")
+                say(f"{label:<8} {number:,}: {remark}")
+        word = "verified and connected" if self.connect and not tally.closed_keys else "verified"
+        say(f"{tally.ok:,} of {tally.devices:,} bundles {word}")
         if remarks.refused_as_another:
-            typer.echo(remarks.refused_as_another)
+            say(remarks.refused_as_another)
         if tally.problems:
             self._hint()
 
@@ -191,4 +198,10 @@ class Verification:
             return
         with closing(live_ledger(self.root / "ledger.db")) as reader:
             if reader.meta().get("endpoint") == "localhost":
-                typer.echo("thingmill: this run was made with --local; give it to verify too", err=True)
+                say("thingmill: this run was made with --local; give it to verify too", err=True)
+
+
+def _closed(*, connect: bool) -> str:
+    """Say what was not done with encrypted keys, and how it could be."""
+    what = "not looked into, nor connected" if connect else "not looked into"
+    return f"keys are encrypted, and were {what} (give --identity or --passphrase)"

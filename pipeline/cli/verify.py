@@ -10,6 +10,7 @@ from pipeline.cli.app import OUTPUT, RUN, command, find_run
 
 DEVICE = typer.Option(None, "--device", metavar="NAME", help="Only this device; repeatable.")
 QUOTA = typer.Option(None, "--quota", metavar="API=TPS", help="As for run.")
+IDENTITY = typer.Option(None, "--identity", metavar="FILE", help="Opens encrypted keys: age or SSH; repeatable.")
 CSV = typer.Option(None, "--csv", metavar="FILE", help="Write the results as CSV too.")
 
 
@@ -29,6 +30,10 @@ def verify(
     concurrency: int = typer.Option(16, "--concurrency", min=1, max=512, help="Devices in work at once."),
     as_json: bool = typer.Option(False, "--json", help="A JSON line for each device on standard output."),
     csv: Path | None = CSV,
+    identity: list[str] | None = IDENTITY,
+    passphrase: str | None = typer.Option(
+        None, "--passphrase", metavar="SOURCE", help="Opens encrypted keys: prompt, file:PATH or fd:N."
+    ),
     profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
     region: str | None = typer.Option(None, "--region", show_default="the run's", help="AWS Region."),
     endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
@@ -38,6 +43,7 @@ def verify(
 ) -> None:
     """Check every bundle on disk; with --remote hold it against the account, with --connect prove it over MQTT."""
     from pipeline.aws import quotas
+    from pipeline.cli.unsealing import opener
     from pipeline.cli.verification import Verification
     from pipeline.errors import UsageError
     from pipeline.settings import Access
@@ -59,6 +65,7 @@ def verify(
         local=local,
         as_json=as_json,
         csv=csv,
+        opener=opener(identity or (), passphrase),
     )
     if not verification.carry_out():
         raise typer.Exit(1)

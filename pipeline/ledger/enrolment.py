@@ -94,6 +94,12 @@ def _refuse_gone(connection: sqlite3.Connection) -> None:
 
 def _refuse_keyed(row: sqlite3.Row) -> None:
     before, after = json.loads(row["before"]), json.loads(row["after"])
+    if "csr" in before and "csr" not in after:
+        # Whatever its state: a key would be made here for a device that has its own.
+        raise RunFolderError(
+            f"{printable(row['thing_name'])} brought a CSR, and brings none now",
+            advice="give its csr or --csr-dir as before, or choose another folder with --name",
+        )
     renamed = before["thing_name"] != after["thing_name"]
     if row["state"] < State.KEYED and not (renamed and row["thing_created"]):
         return

@@ -8,9 +8,11 @@ be computed.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING
 
+from pipeline import files, privacy
 from pipeline.errors import DiskError, RunFolderError
 from pipeline.text import printable
 
@@ -22,6 +24,9 @@ __all__ = ["FORMAT", "connect", "connect_finished", "connect_live", "readable"]
 
 FORMAT = 2
 """The number of this layout, kept as SQLite's ``user_version``."""
+
+_COMPANIONS = ("-wal", "-shm", "-journal")
+"""How the names go on of the files that SQLite keeps beside a database (SQLite, "Temporary Files")."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -77,7 +82,12 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises:
         sqlite3.Error: The file is no ledger of this format, or the disk refused.
+        DiskError: It, or a file that SQLite keeps beside it, is a link or no regular file.
     """
+    _see_files(path)
+    with files.named(path, "make"), contextlib.suppress(FileExistsError):
+        # Closed to others from its first instant, and through no link; SQLite would follow one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     path.chmod(0o600)
@@ -100,7 +110,11 @@ def connect_finished(path: Path) -> sqlite3.Connection | None:
     Returns:
         A connection, or None where there is no ledger or where it was not closed cleanly: what it says may then
         still be in its write-ahead log.
+
+    Raises:
+        DiskError: It, or a file that SQLite keeps beside it, is a link or no regular file.
     """
+    _see_files(path)
     log = path.with_name(path.name + "-wal")
     if not path.exists() or (log.exists() and log.stat().st_size > 0):
         return None
@@ -127,18 +141,35 @@ def connect_live(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _see_files(path: Path) -> None:
+    """See that none of the files that SQLite would open leads somewhere else: it follows symbolic links.
+
+    The folder is closed to others, so what is found stays so.
+    """
+    for name in (path.name, *(path.name + suffix for suffix in _COMPANIONS)):
+        place = path.with_name(name)
+        with files.named(place, "look at"), contextlib.suppress(FileNotFoundError):
+            privacy.check_file(place, place.lstat())
+
+
 @contextlib.contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Say plainly why a ledger cannot be opened."""
+def readable(path: Path | None = None) -> Iterator[None]:
+    """Say plainly why a ledger cannot be opened or read.
+
+    Args:
+        path: Where it is, if that is known.
+    """
+    shown = "the ledger" if path is None else f"the ledger {printable(str(path))}"
     try:
         yield
     except sqlite3.OperationalError as error:
         raise DiskError(
-            f"the ledger {printable(str(path))} cannot be opened: {error}",
+            f"{shown} cannot be opened: {printable(str(error))}",
             advice="make room or mend the disk and its permissions, then run the same command again",
         ) from error
     except sqlite3.DatabaseError as error:
+        is_none = "is no ledger that this thingmill can read"
         raise RunFolderError(
-            f"{printable(str(path))} is no ledger that this thingmill can read: {error}",
+            f"{printable(str(path)) if path else shown} {is_none}: {printable(str(error))}",
             advice="choose another folder with --name, and keep this one",
         ) from error

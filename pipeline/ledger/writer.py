@@ -111,7 +111,7 @@ class Writer:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
             problem = DiskError(
-                f"the ledger {printable(str(self._path))} cannot be written: {error}",
+                f"the ledger {printable(str(self._path))} cannot be written: {printable(str(error))}",
                 advice="make room or mend the disk, then run the same command again: it goes on from here",
             )
             for change in batch:

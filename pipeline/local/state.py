@@ -18,6 +18,7 @@ import json
 import os
 import secrets
 import socket
+import stat
 from collections import deque
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -63,13 +64,20 @@ def make_folder(folder: Path) -> Path:
         The folder's absolute path: the child is told it, and runs elsewhere.
 
     Raises:
-        DiskError: The folder cannot be made.
+        DiskError: The folder cannot be made, or what is there is a link or somebody else's.
     """
     folder = folder.absolute()
     try:
-        for part in (folder, folder / "state", folder / "tmp"):
-            part.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if stat.S_ISLNK(found.st_mode) or found.st_uid != os.geteuid():
+            raise DiskError(
+                f"{printable(str(folder))} is a symbolic link or belongs to another user",
+                advice="move it away, or choose another --output",
+            )
         folder.chmod(0o700)
+        for part in (folder / "state", folder / "tmp"):
+            part.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise DiskError(
             f"the state folder of the embedded AWS IoT cannot be made: {printable(str(error))}"
@@ -88,7 +96,7 @@ def owner_lock(folder: Path, *, shares: bool = False) -> Iterator[None]:
     Raises:
         UsageError: Another process has it, which the message names.
     """
-    descriptor = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         if not _flock(descriptor):
             holder = os.read(descriptor, 20).decode("ascii", "replace").partition(_SHARES)[0].strip() or "unknown"
@@ -127,7 +135,7 @@ async def wait_for_account(folder: Path) -> int:
     Raises:
         UsageError: The child before it does not end.
     """
-    descriptor = os.open(folder / "account.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(folder / "account.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with ExitStack() as unless_locked:
         unless_locked.callback(os.close, descriptor)
         with anyio.move_on_after(_DRAIN_SECONDS):
@@ -163,7 +171,8 @@ def listeners(folder: Path) -> Iterator[tuple[socket.socket, socket.socket]]:
         ports = {"http": http.getsockname()[1], "mqtt": mqtt.getsockname()[1]}
         if ports != remembered:
             written = folder / "ports.json.new"
-            written.touch(mode=0o600)
+            written.unlink(missing_ok=True)  # a killed process left it, and nothing is written through a link
+            written.touch(mode=0o600, exist_ok=False)
             written.write_text(json.dumps(ports), encoding="ascii")
             written.replace(folder / "ports.json")
         yield http, mqtt
@@ -195,9 +204,8 @@ def _listen(preferred: int | None) -> socket.socket:
 
 def log_file(folder: Path) -> int:
     """Open the child's log afresh and return its descriptor."""
-    return os.open(
-        folder / "ministack.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600
-    )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(folder / "ministack.log", flags, 0o600)
 
 
 def log_tail(folder: Path, lines: int = 12) -> str:

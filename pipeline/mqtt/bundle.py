@@ -13,6 +13,8 @@ from pipeline.text import printable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.secret import Secret
+
 __all__ = ["BundleFiles", "ProofError", "read_bundle"]
 
 _CONFIG_BYTES = 65_536
@@ -38,7 +40,10 @@ class ProofError(ThingmillError):
 
 @dataclass(frozen=True, slots=True)
 class BundleFiles:
-    """What a device finds in its bundle. The key is a path: it goes into TLS and nowhere else."""
+    """What a device finds in its bundle. The key is a path: it goes into TLS and nowhere else.
+
+    ``opened`` is the key in clear where the file is encrypted: PKCS #8 PEM, which goes into TLS and nowhere else.
+    """
 
     thing_name: str
     endpoint: str
@@ -46,6 +51,7 @@ class BundleFiles:
     certificate: Path
     key: Path
     root_ca: Path
+    opened: Secret | None = None
 
 
 def read_bundle(folder: Path) -> BundleFiles:

@@ -7,6 +7,8 @@ is closed before CONNACK, which is how AWS IoT answers a certificate that is not
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import ssl
 import time
@@ -19,6 +21,7 @@ from pipeline.mqtt.bundle import ProofError
 from pipeline.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import NoReturn, Self
 
@@ -33,6 +36,9 @@ _ALPN_PORT, _ALPN = 443, "x-amzn-mqtt-ca"
 
 # MQTT 5, section 3.2.2.2: bad user name or password, not authorized, banned.
 _NOT_AUTHORIZED = frozenset({0x86, 0x87, 0x8A})
+
+# What the buffer of a pipe holds on every system that we run on.
+_PIPE_BYTES = 16_384
 
 # How soon a cancelled proof ends; an answer from the server is never waited for in steps.
 _CANCEL_SECONDS = 0.2
@@ -185,6 +191,31 @@ class _TidySocket(ssl.SSLSocket):
             raise
 
 
+@contextlib.contextmanager
+def _key_path(bundle: BundleFiles) -> Iterator[str]:
+    """Yield a path that OpenSSL reads the key from, which takes nothing but a path.
+
+    A key that was opened in memory goes through a pipe of this process, so it has no name on any file system, not
+    even encrypted, and is gone when it was read; a temporary file would outlive a kill. A key fits into the buffer
+    of a pipe (16 KiB on macOS, 64 KiB on Linux), so writing it never waits.
+    """
+    if bundle.opened is None:
+        yield str(bundle.key)
+        return
+    data = bundle.opened.reveal()
+    if len(data) > _PIPE_BYTES:
+        raise ProofError("BadBundle", f"the key of {bundle.thing_name} is too long to be one")
+    reading, writing = os.pipe()
+    try:
+        try:
+            os.write(writing, data)
+        finally:
+            os.close(writing)
+        yield f"/dev/fd/{reading}"
+    finally:
+        os.close(reading)
+
+
 def _tls_context(bundle: BundleFiles) -> ssl.SSLContext:
     """Return the device's TLS settings: its key and certificate, and its roots alone.
 
@@ -194,12 +225,13 @@ def _tls_context(bundle: BundleFiles) -> ssl.SSLContext:
 
     def no_password() -> str:
         # Without this OpenSSL would ask on the terminal.
-        raise ProofError("BadBundle", f"the key of {bundle.thing_name} is encrypted; decrypt it first")
+        raise ProofError("BadBundle", f"the key of {bundle.thing_name} is encrypted; open it first")
 
     try:
         context = ssl.create_default_context(cafile=bundle.root_ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(bundle.certificate, bundle.key, password=no_password)
+        with _key_path(bundle) as key:
+            context.load_cert_chain(bundle.certificate, key, password=no_password)
     except ssl.SSLError as error:
         # OpenSSL's name of the fault, and never its text.
         raise ProofError(

@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from pipeline.aws.failures import CallError
 from pipeline.layout import RunFolder
-from pipeline.preflight import account, credentials, machine, permissions
+from pipeline.preflight import account, credentials, machine, permissions, samples
 from pipeline.preflight.remaining import Remaining
 
 if TYPE_CHECKING:
@@ -55,12 +55,14 @@ async def check(registry: Registry, settings: Settings, roster: Roster, embedded
         missing = None if found.failed else found.answer().missing
         findings.append(permissions.judge(simulated.answer(), missing, identity.arn))
     ready = found.answer()
-    remaining = Remaining.of(roster, RunFolder(settings.run_folder, settings.shard).ledger)
+    folder = RunFolder(settings.run_folder, settings.shard)
+    remaining = Remaining.of(roster, folder.ledger, settings.key_type)
     room = machine.room(
         settings.run_folder,
         remaining.unwritten,
         min(remaining.totals.with_csr, remaining.unwritten),
         len(ready.endpoint.roots),
+        await anyio.to_thread.run_sync(samples.weigh, settings.formats, ready.endpoint),
     )
     findings.append(room)
     findings += _times(registry, identity, remaining.seconds(registry.grants, settings), embedded)

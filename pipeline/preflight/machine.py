@@ -11,10 +11,11 @@ import shutil
 import stat
 from typing import TYPE_CHECKING
 
-from pipeline import files
+from pipeline import files, privacy
 from pipeline.errors import DiskError
 from pipeline.plan import as_time
 from pipeline.preflight.finding import Finding
+from pipeline.preflight.samples import NOTHING, Weight
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -61,8 +62,11 @@ def trustworthy(run_folder: Path) -> Finding:
     trial is made where the run folder is or will be, and leaves nothing.
 
     Raises:
-        DiskError: It does not, or nothing can be written there.
+        DiskError: It does not, nothing can be written there, or others decide what stands there.
     """
+    privacy.check_above(run_folder)
+    with contextlib.suppress(FileNotFoundError):
+        privacy.check_folder(run_folder)
     above = _nearest(run_folder)
     try:
         _try_out(above, above / f"{TRIAL}{secrets.token_hex(8)}")
@@ -92,7 +96,9 @@ def _try_out(above: Path, trial: Path) -> None:
         shutil.rmtree(trial, ignore_errors=True)
 
 
-def least(devices: int, with_csr: int, roots: int, block: int) -> int:
+def least(
+    devices: int, with_csr: int, roots: int, block: int, further: tuple[Weight, Weight] = (NOTHING, NOTHING)
+) -> int:
     """Return the bytes that devices certainly take on a disk.
 
     Args:
@@ -100,13 +106,22 @@ def least(devices: int, with_csr: int, roots: int, block: int) -> int:
         with_csr: Those among them that keep their own key.
         roots: The size of the roots that each bundle gets, bytes.
         block: What the size of a file is rounded up to on the disk, bytes.
+        further: What formats add to a device whose key is made here, and to one that keeps its own.
     """
-    sizes = (CSR_BYTES, CERTIFICATE_BYTES, CONFIG_BYTES, roots)
-    bundle = sum(math.ceil(size / block) * block for size in sizes) + LINES_BYTES
-    return devices * bundle + (devices - with_csr) * math.ceil(KEY_BYTES / block) * block
+    with_key, own_key = further
+    public = Weight((CSR_BYTES, CERTIFICATE_BYTES, CONFIG_BYTES, roots)).on_disk(block) + LINES_BYTES
+    key = Weight((KEY_BYTES,)).on_disk(block)
+    made_here = devices - with_csr
+    return devices * public + made_here * (key + with_key.on_disk(block)) + with_csr * own_key.on_disk(block)
 
 
-def room(run_folder: Path, devices: int, with_csr: int, roots: int) -> Finding:
+def room(
+    run_folder: Path,
+    devices: int,
+    with_csr: int,
+    roots: int,
+    further: tuple[Weight, Weight] = (NOTHING, NOTHING),
+) -> Finding:
     """Say whether the rest of a run fits on the disk.
 
     Args:
@@ -114,6 +129,7 @@ def room(run_folder: Path, devices: int, with_csr: int, roots: int) -> Finding:
         devices: Devices of which nothing is on disk yet.
         with_csr: Those among them that keep their own key.
         roots: The size of the roots that each bundle gets, bytes.
+        further: What formats add to a device whose key is made here, and to one that keeps its own.
 
     Raises:
         DiskError: It certainly does not fit.
@@ -123,8 +139,9 @@ def room(run_folder: Path, devices: int, with_csr: int, roots: int) -> Finding:
         found = os.statvfs(above)
     # Without a number of inodes (btrfs) small files lie beside their names and take no block of their own.
     block = min(found.f_frsize, LARGEST_BLOCK) if found.f_files else 1
-    needed = least(devices, with_csr, roots, block)
+    needed = least(devices, with_csr, roots, block, further)
     inodes = devices * BUNDLE_INODES - with_csr
+    inodes += (devices - with_csr) * further[0].inodes + with_csr * further[1].inodes
     # As df has it: what is reserved for root is not counted, also when it is root who runs.
     free = found.f_bavail * found.f_frsize
     free_inodes = found.f_favail if found.f_files else math.inf

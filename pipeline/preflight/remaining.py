@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.cores import Keys
 from pipeline.device import State
 from pipeline.errors import ThingmillError
 from pipeline.ledger import live_ledger
@@ -43,14 +44,16 @@ class Remaining:
     Attributes:
         totals: Of the devices that are not done yet; what some of them have behind them already is counted.
         unwritten: Those of which nothing is on disk yet.
+        keys: The keys of these devices, by type; some of them may be made already.
     """
 
     totals: Totals
     unwritten: int
+    keys: Mapping[KeyType, int]
 
     @classmethod
-    def of(cls, roster: Roster, ledger: Path) -> Remaining:
-        """Look at a run, which need not exist yet."""
+    def of(cls, roster: Roster, ledger: Path, key_type: KeyType) -> Remaining:
+        """Look at a run, which need not exist yet; ``key_type`` is that of rows that name none."""
         whole = roster.totals()
         counts, skipped = _counts(ledger)
         # A run's own failed.csv names only some of the devices that a run goes on with.
@@ -59,7 +62,8 @@ class Remaining:
         share = left / whole.devices if whole.devices else 0.0
         scaled = (round(number * share) for number in (whole.with_csr, whole.with_policy, whole.memberships))
         written = sum(number for state, number in counts.items() if state >= State.KEYED)
-        return cls(Totals(left, *scaled), devices - written)
+        keys = {asked: round(number * share) for asked, number in roster.key_counts(key_type).items()}
+        return cls(Totals(left, *scaled), devices - written, keys)
 
     def seconds(self, grants: Mapping[str, Grant], settings: Settings) -> float:
         """Return about how long the run takes, by its quotas and an ordinary machine's keys."""
@@ -68,9 +72,8 @@ class Remaining:
         plan = Plan.of(
             self.totals,
             grants,
-            settings.key_type,
+            Keys(self.keys, _KEY_SECONDS),
             settings.workers,
-            _KEY_SECONDS[settings.key_type],
             settings.rate,
             cores=usable_cores(),
         )

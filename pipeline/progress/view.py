@@ -126,7 +126,16 @@ def record_svg(figures: Figures, path: Path, *, title: str, width: int = 96) -> 
     Raises:
         DiskError: It cannot be written.
     """
-    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(
+        record=True,
+        width=width,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
     console.print(View(figures))
     svg = console.export_svg(title=title, unique_id="thingmill")
     # rich has the picture load its font from a host of somebody else's; the reader's own will do.

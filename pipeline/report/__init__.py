@@ -1,7 +1,7 @@
-"""The summaries of a run, from its ledger alone.
+"""The summaries of a run, from its ledger alone, and the listings that were asked for besides.
 
-``write_all`` is the one writer. Every file is written whole and in a stream, so a million devices take no more
-memory than a thousand; and the same ledger gives the same bytes.
+``write_all`` is the one writer of summaries, ``write_listings`` of listings. Every file is written whole and in a
+stream, so a million devices take no more memory than a thousand; and the same ledger gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline import files
 from pipeline.report.failed_csv import Columns, failed_csv
 from pipeline.report.failed_jsonl import failed_jsonl
+from pipeline.report.listings import FINISHED, write_listings
 from pipeline.report.summary import Group, Summary, summarise
 from pipeline.report.summary_csv import summary_csv
 from pipeline.report.summary_json import document, summary_json
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FAILED_CSV",
     "FAILED_JSONL",
+    "FINISHED",
     "SUMMARY_CSV",
     "SUMMARY_JSON",
     "Group",
@@ -35,6 +37,7 @@ __all__ = [
     "document",
     "summarise",
     "write_all",
+    "write_listings",
 ]
 
 SUMMARY_JSON = "summary.json"

@@ -1,16 +1,24 @@
 """``failed.csv``: the devices that failed, as a manifest that ``thingmill run`` takes as it is.
 
-It has manifest columns only: any other would become a thing attribute. Cells are written exactly as they came,
-since they must come back so; they passed the manifest's rules once.
+It has manifest columns only: any other would become a thing attribute. Cells that keep the manifest's rules are
+written exactly as they came, since they must come back so.
+
+Names and values may begin with ``-``, some with ``=``, ``+`` or ``@``. A spreadsheet then shows the result of a
+sum, or an error, and does no harm: their alphabets have no parenthesis, quote, ``!``, ``|``, blank or ``$``, and
+a formula without those neither calls a function nor reaches another file or program. A common name, which has a
+wider alphabet, must not begin so (``manifest.names``). Cells of another kind come from a ledger that somebody
+changed: the manifest's rules would refuse them anyway, so they are made harmless instead.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.manifest.columns import Field, field_of, normalised
 from pipeline.report.csv_chunks import csv_chunks
+from pipeline.text import has_formula, printable_lines, spreadsheet_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +26,14 @@ if TYPE_CHECKING:
     from pipeline.device import Device
 
 __all__ = ["Columns", "failed_csv"]
+
+_INERT = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]+;-]*")
+"""What names of all kinds and attribute values are made of (``manifest.names``), and what separates groups."""
+
+_CSR = re.compile(
+    r"-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----[a-zA-Z0-9+/=\s]*-----END (?:NEW )?CERTIFICATE REQUEST-----\s*"
+)
+"""A CSR in PEM (RFC 7468), which begins with ``-`` as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +80,20 @@ def failed_csv(devices: Iterable[Device], columns: Columns) -> Iterator[bytes]:
 
 
 def _rows(devices: Iterable[Device], columns: Columns) -> Iterator[Sequence[str]]:
-    yield (*columns.fields, *columns.attributes)
+    yield (*columns.fields, *map(_harmless, columns.attributes))
     for device in devices:
         cells = _cells(device)
         yield [
-            *(cells[field] for field in columns.fields),
-            *(device.attributes.get(name, "") for name in columns.attributes),
+            *(_harmless(cells[field]) for field in columns.fields),
+            *(_harmless(device.attributes.get(name, "")) for name in columns.attributes),
         ]
+
+
+def _harmless(cell: str) -> str:
+    """Return a cell as it is, where it is of the kind that the manifest's rules let through."""
+    if _INERT.fullmatch(cell) or _CSR.fullmatch(cell):
+        return cell
+    return spreadsheet_safe(cell) if has_formula(cell) else printable_lines(cell)
 
 
 def _cells(device: Device) -> dict[Field, str]:

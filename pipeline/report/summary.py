@@ -67,6 +67,7 @@ class Summary:
         endpoint: The host that the devices connect to.
         quotas: The budgets by API operation.
         total: Devices in the run.
+        with_csr: Those that brought a CSR and keep their own key.
         states: How many stand at each state, in the order of the steps; those that failed stand at ``FAILED``,
             those that were taken back at ``REVOKED``.
         outcomes: How many are ``done``, ``failed``, ``skipped``, ``open`` and ``revoked``.
@@ -83,6 +84,7 @@ class Summary:
     endpoint: str
     quotas: Mapping[str, Grant]
     total: int
+    with_csr: int
     states: Mapping[str, int]
     outcomes: Mapping[str, int]
     failures: tuple[Group, ...]
@@ -130,6 +132,7 @@ def summarise(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
         endpoint=printable(meta.get("endpoint", "")),
         quotas=_quotas(meta),
         total=total,
+        with_csr=reader.count("json_extract(description, '$.csr') IS NOT NULL"),
         states={state.name: at[state] - failed_at[state] - revoked_at[state] for state in State}
         | {FAILED: failed, REVOKED: revoked},
         outcomes={
@@ -152,8 +155,14 @@ def _revoked_at(reader: Reader) -> dict[State, int]:
 
 
 def _quotas(meta: Mapping[str, str]) -> dict[str, Grant]:
-    grants: dict[str, dict[str, Any]] = json.loads(meta.get("quotas", "{}"))
-    return {printable(api): Grant(**grant) for api, grant in sorted(grants.items())}
+    try:
+        grants: dict[str, dict[str, Any]] = json.loads(meta.get("quotas", "{}"))
+        return {
+            printable(api): Grant(float(grant["rate"]), printable(grant["source"]))
+            for api, grant in sorted(grants.items())
+        }
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        return {}  # no thingmill wrote this, and nothing depends on it
 
 
 def _grouped(entries: Iterable[Entry]) -> tuple[tuple[Group, ...], Counter[State]]:

@@ -8,7 +8,7 @@ from pipeline.device import State
 from pipeline.manifest.names import THING_NAME
 from pipeline.report.csv_chunks import csv_chunks
 from pipeline.report.summary import outcome_of, state_of
-from pipeline.text import printable, spreadsheet_safe
+from pipeline.text import spreadsheet_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +31,12 @@ COLUMNS = (
     "certificate_arn",
     "not_after",
     "spki_sha256",
+    "key_held_by",
     "bundle",
 )
-"""``state`` is a ``State``, ``FAILED`` or ``REVOKED``; ``step`` is where a device failed; ``bundle`` is relative
-to the run (a revoked device's may have been purged)."""
+"""``state`` is a ``State``, ``FAILED`` or ``REVOKED``; ``step`` is where a device failed; ``key_held_by`` is
+``device`` where the row brought a CSR, and ``station`` where the key is made here; ``bundle`` is relative to the
+run (a revoked device's may have been purged)."""
 
 
 def summary_csv(reader: Reader, folder: RunFolder) -> Iterator[bytes]:
@@ -57,7 +59,8 @@ def _rows(reader: Reader, folder: RunFolder) -> Iterator[tuple[str | int, ...]]:
             outcome_of(entry),
             *_error(entry),
             *_certificate(entry),
-            entry.spki_sha256 or "",
+            spreadsheet_safe(entry.spki_sha256 or ""),
+            "station" if entry.device.csr is None else "device",
             _bundle(entry, folder),
         )
 
@@ -84,9 +87,9 @@ def _certificate(entry: Entry) -> tuple[str, str, str]:
     if certificate is None:
         return "", "", ""
     return (
-        printable(certificate.certificate_id),
+        spreadsheet_safe(certificate.certificate_id),
         spreadsheet_safe(certificate.arn),
-        printable(certificate.not_after),
+        spreadsheet_safe(certificate.not_after),
     )
 
 

@@ -36,6 +36,7 @@ def document(summary: Summary) -> dict[str, Any]:
         "key_type": summary.key_type or None,
         "endpoint": summary.endpoint or None,
         "devices": summary.total,
+        "keys_held_by": {"station": summary.total - summary.with_csr, "device": summary.with_csr},
         "states": dict(summary.states),
         "outcomes": dict(summary.outcomes),
         "failures": [asdict(group) for group in summary.failures],

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.device import State
+from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,10 +73,22 @@ class Usage:
 
     @classmethod
     def recall(cls, meta: Mapping[str, str]) -> Usage:
-        """Return what the notes in a ledger say; an empty usage where the run never came to its end."""
-        if _KEY not in meta:
+        """Return what the notes in a ledger say; an empty usage where the run never came to its end.
+
+        Notes that no thingmill wrote count for nothing.
+        """
+        try:
+            fields: dict[str, Any] = json.loads(meta.get(_KEY, "{}"))
+            started, finished = (_moment(fields.get(name)) for name in ("started", "finished"))
+            throttles = {printable(api): int(number) for api, number in fields.get("throttles", {}).items()}
+            issued, done, code = int(fields.get("issued", 0)), int(fields.get("done", 0)), fields.get("exit_code")
+            return cls(started, finished, issued, done, throttles, None if code is None else int(code))
+        except (AttributeError, OverflowError, RecursionError, TypeError, ValueError):
             return cls()
-        fields: dict[str, Any] = json.loads(meta[_KEY])
-        for name in ("started", "finished"):
-            fields[name] = datetime.fromisoformat(fields[name]) if fields[name] else None
-        return cls(**fields)
+
+
+def _moment(text: str | None) -> datetime | None:
+    moment = datetime.fromisoformat(text) if text else None
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError
+    return moment

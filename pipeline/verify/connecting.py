@@ -6,13 +6,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from pipeline import mqtt
 from pipeline.aws.limiter import Budget
+from pipeline.errors import DiskError, ThingmillError
+from pipeline.staging import read_key
+from pipeline.unsealing import KeyNotOpenedError
 from pipeline.verify.findings import Check, Finding
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipeline.secret import Secret
+    from pipeline.unsealing import Opener
 
 __all__ = ["Connector"]
 
@@ -26,12 +33,14 @@ class Connector:
         rate: Connections begun per second at most.
         port: Another port than the bundles say, or None.
         topic: Where each publishes one message; ``{thing}`` stands for its name. None for the proof's own.
+        opener: Opens keys that are encrypted, or None.
     """
 
     concurrency: int
     rate: float
     port: int | None = None
     topic: str | None = None
+    opener: Opener | None = None
     _budget: Budget = field(init=False)
     _threads: anyio.CapacityLimiter = field(init=False)
 
@@ -48,7 +57,7 @@ class Connector:
             UsageError: The extra ``mqtt`` is not installed, or nobody can publish to the topic.
         """
         try:
-            bundle = self._bundle(folder)
+            bundle = await anyio.to_thread.run_sync(self._bundle, folder)
             topic = None if self.topic is None else self.topic.replace("{thing}", bundle.thing_name)
             await self._budget.acquire()
             await mqtt.prove(bundle, topic=topic, limiter=self._threads)
@@ -67,13 +76,25 @@ class Connector:
         """
         try:
             await self._budget.acquire()
-            return await mqtt.prove_refused(self._bundle(folder), limiter=self._threads)
+            bundle = await anyio.to_thread.run_sync(self._bundle, folder)
+            return await mqtt.prove_refused(bundle, limiter=self._threads)
         except mqtt.ProofError as error:
             return _finding(error)
 
     def _bundle(self, folder: Path) -> mqtt.BundleFiles:
         bundle = mqtt.read_bundle(folder)
-        return replace(bundle, port=self.port or bundle.port)
+        return replace(bundle, port=self.port or bundle.port, opened=self._opened(folder, bundle.thing_name))
+
+    def _opened(self, folder: Path, thing_name: str) -> Secret | None:
+        """Return a key in clear whose file is encrypted."""
+        if self.opener is None:
+            return None
+        try:
+            key = read_key(folder, thing_name)
+            return self.opener.open(key).data if key.encrypted else None
+        except (FileNotFoundError, DiskError, KeyNotOpenedError) as error:
+            reason = error.message if isinstance(error, ThingmillError) else "it is gone"
+            raise mqtt.ProofError("BadBundle", f"the key of {thing_name}: {reason}") from None
 
 
 def _finding(error: mqtt.ProofError) -> Finding:

@@ -4,8 +4,9 @@
 check        codes
 ===========  ========================================================================================
 ``offline``  ``NotDone``, ``FolderMissing``, ``NotAFolder``, ``FolderMode``, ``WrongOwner``, ``FileMissing``,
-             ``ForeignFile``, ``NotAFile``, ``Unreadable``, ``KeyMode``, ``KeyBroken``, ``WrongKey``,
-             ``CSRBroken``, ``WrongCSR``, ``CertificateBroken``, ``WrongPair``, ``WrongCommonName``,
+             ``ForeignFile``, ``NotAFile``, ``FileMode``, ``Unreadable``, ``KeyMode``, ``KeyBroken``,
+             ``KeyNotOpened``,
+             ``WrongKey``, ``CSRBroken``, ``WrongCSR``, ``CertificateBroken``, ``WrongPair``, ``WrongCommonName``,
              ``WrongCertificate``, ``NotValidNow``, ``ChecksumDiffers``, and of the run as a whole
              ``ForeignFolder``, ``StagingLeft``
 ``audit``    ``IssueMissing``, ``IssuedTwice``, ``IssuedForAnother``, ``AttachmentMissing``, ``PolicyLineMissing``,
@@ -21,7 +22,13 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from pipeline.text import printable
+
 __all__ = ["Check", "Finding", "Verdict"]
+
+
+_LONGEST = 1000
+"""Characters of a message at most."""
 
 
 class Check(enum.StrEnum):
@@ -51,6 +58,10 @@ class Finding:
     code: str
     message: str
 
+    def __post_init__(self) -> None:
+        """Make the message safe to print, whatever of a ledger, a bundle or a server it quotes."""
+        object.__setattr__(self, "message", printable(self.message, _LONGEST))
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -64,6 +75,7 @@ class Verdict:
         checks: What it was held against.
         findings: What is wrong; empty when all is well.
         keeps_key: Whether the device keeps its own key, with which nobody else can connect.
+        key_closed: Whether its key is encrypted, and nothing was given to open it with.
     """
 
     thing_name: str | None
@@ -73,6 +85,7 @@ class Verdict:
     checks: frozenset[Check]
     findings: tuple[Finding, ...]
     keeps_key: bool = False
+    key_closed: bool = False
 
     @property
     def ok(self) -> bool:

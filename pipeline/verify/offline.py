@@ -13,10 +13,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from pipeline import files
+from pipeline.bundles.parts import KeyFile
 from pipeline.errors import DiskError
 from pipeline.inspection import SKEW
 from pipeline.keys import spki_sha256
+from pipeline.secret import Secret
 from pipeline.text import printable
+from pipeline.unsealing import KeyNotOpenedError, is_well_formed
 from pipeline.verify.findings import Check, Finding
 from pipeline.verify.private_key import whole_key_hash
 
@@ -25,22 +28,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.ledger import Entry
+    from pipeline.unsealing import Opener
 
-__all__ = ["look"]
+__all__ = ["look", "sealed_key"]
 
 _MOST_FOREIGN = 10
 """Foreign files that are named; the rest is counted."""
 
 
-def look(entry: Entry, folder: Path, now: datetime) -> list[Finding]:
+def sealed_key(entry: Entry) -> str | None:
+    """Return the name of a device's key file where the run encrypted it: of those alone it knows the checksum."""
+    names = (f"{entry.device.thing_name}.key{suffix}" for suffix in (".age", ""))
+    return next((name for name in names if name in entry.files), None)
+
+
+def look(entry: Entry, folder: Path, now: datetime, opener: Opener | None = None) -> list[Finding]:
     """Return what is wrong with the bundle of a device that is done.
 
     Args:
         entry: What the ledger says of it.
         folder: Where its bundle stands.
         now: The time now, aware.
+        opener: Opens keys that are encrypted. Without one, such a key is held against what the run wrote.
     """
-    bundle = _Bundle(entry, folder)
+    bundle = _Bundle(entry, folder, opener)
     if not bundle.has_folder():
         return bundle.findings
     bundle.take_stock()
@@ -57,7 +68,8 @@ class _Bundle:
     """A bundle under examination.
 
     Attributes:
-        contents: What the public files hold, by name, as far as they could be read.
+        opener: Opens an encrypted key, or None.
+        contents: What the files hold whose checksums are known, by name, as far as they could be read.
         key: What the key's file holds, or None.
         findings: What is wrong so far.
         suspect: Files of which more is known to be wrong than that they were changed.
@@ -65,6 +77,7 @@ class _Bundle:
 
     entry: Entry
     folder: Path
+    opener: Opener | None
     contents: dict[str, bytes] = field(default_factory=dict)
     key: bytes | None = field(default=None, repr=False)
     findings: list[Finding] = field(default_factory=list)
@@ -73,6 +86,11 @@ class _Bundle:
     @property
     def name(self) -> str:
         return self.entry.device.thing_name
+
+    @property
+    def key_name(self) -> str:
+        """The name of its key's file."""
+        return sealed_key(self.entry) or f"{self.name}.key"
 
     def has_folder(self) -> bool:
         """Look at the folder itself, and return whether there is one to look into."""
@@ -94,12 +112,10 @@ class _Bundle:
 
     def take_stock(self) -> None:
         """Hold what is there against what should be, and read it."""
-        try:
-            there = {path.name for path in self.folder.iterdir()}
-        except OSError as error:
-            self._find("Unreadable", f"its folder cannot be looked into: {error.strerror}")
+        there = self._listed()
+        if there is None:
             return
-        key_name = f"{self.name}.key"
+        key_name = self.key_name
         expected = set(self.entry.files) | ({key_name} if self.entry.device.csr is None else set())
         for name in sorted(expected - there):
             self._find("FileMissing", f"{name} is missing", name)
@@ -112,8 +128,39 @@ class _Bundle:
             data = self._read(name, secret=name == key_name)
             if name == key_name:
                 self.key = data
-            elif data is not None:
+            if data is not None and name in self.entry.files:
                 self.contents[name] = data
+
+    def _listed(self) -> set[str] | None:
+        """Return the paths of all files, or None where its folder cannot be looked into.
+
+        The folders that belong there are those of its formats, which hold files alone.
+        """
+        formats = {path.partition("/")[0] for path in self.entry.files if "/" in path}
+        there: set[str] = set()
+        try:
+            for path in self.folder.iterdir():
+                if path.name in formats and self._is_folder(path):
+                    there |= {f"{path.name}/{inner.name}" for inner in path.iterdir()}
+                elif path.name not in formats:
+                    there.add(path.name)
+        except OSError as error:
+            self._find("Unreadable", f"its folder cannot be looked into: {printable(error.strerror or '')}")
+            return None
+        return there
+
+    def _is_folder(self, path: Path) -> bool:
+        """Look at the folder of a format, and return whether it is one."""
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            self._find("NotAFolder", f"where its folder {path.name} should be is something else")
+            return False
+        self._check_owner(f"its folder {path.name}", found)
+        if stat.S_IMODE(found.st_mode) != 0o700:
+            self._find(
+                "FolderMode", f"its folder {path.name} has mode {stat.S_IMODE(found.st_mode):04o}, not 0700"
+            )
+        return True
 
     def _read(self, name: str, *, secret: bool) -> bytes | None:
         path = self.folder / name
@@ -125,6 +172,10 @@ class _Bundle:
             self._check_owner(name, found)
             if secret and stat.S_IMODE(found.st_mode) != files.SECRET:
                 self._find("KeyMode", f"its key has mode {stat.S_IMODE(found.st_mode):04o}, not 0400")
+            elif "/" in name and stat.S_IMODE(found.st_mode) not in {files.SECRET, files.PUBLIC}:
+                # Which of a format's files hold a key is for the format to know: a run gives no third mode.
+                mode = stat.S_IMODE(found.st_mode)
+                self._find("FileMode", f"{name} has mode {mode:04o}, neither 0400 nor 0644")
             return files.read_file(path)
         except (OSError, DiskError) as error:
             reason = error.message if isinstance(error, DiskError) else printable(error.strerror or "")
@@ -133,14 +184,32 @@ class _Bundle:
 
     def judge_key(self) -> None:
         """See that the key is whole, and the one that was made for this device."""
-        name = f"{self.name}.key"
-        if self.key is None:
+        name = self.key_name
+        data = self.key if sealed_key(self.entry) is None else self._opened()
+        if data is None:
             return
-        found = whole_key_hash(self.key)
+        found = whole_key_hash(data)
         if found is None:
             self._find("KeyBroken", f"{name} is not as it was written: some byte of it is no part of a key", name)
         elif found != self.entry.spki_sha256:
             self._find("WrongKey", f"{name} is a whole key, but not the one that was made for this device", name)
+
+    def _opened(self) -> bytes | None:
+        """Return an encrypted key in clear, or None where it cannot be looked into, or what is wrong was found."""
+        name = self.key_name
+        if self.key is None:
+            return None
+        key = KeyFile(Secret(self.key), name.removeprefix(f"{self.name}.key"), encrypted=True)
+        if not is_well_formed(key):
+            self._find("KeyBroken", f"{name} is not as it was written: it is no encrypted key", name)
+            return None
+        if self.opener is None or not self.opener.can_open(key):
+            return None
+        try:
+            return self.opener.open(key).data.reveal()
+        except KeyNotOpenedError as error:
+            self._find("KeyNotOpened", f"{name}: {error.message}")
+            return None
 
     def judge_csr(self) -> None:
         """See that the CSR is one, for this key."""
@@ -186,7 +255,7 @@ class _Bundle:
             self._find("NotValidNow", f"{name} is valid from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")
 
     def judge_checksums(self) -> None:
-        """See that each public file is what was written, where nothing more is known to be wrong with it."""
+        """See that each file is what was written, where nothing more is known to be wrong with it."""
         for name, data in self.contents.items():
             if name not in self.suspect and hashlib.sha256(data).hexdigest() != self.entry.files[name]:
                 self._find("ChecksumDiffers", f"{name} was changed since the run wrote it")

@@ -29,6 +29,7 @@ class Tally:
         failed: Those of them that did not pass, by check.
         codes: Findings by code.
         keeping_keys: Devices that keep their own key, where bundles were to connect.
+        closed_keys: Keys that are encrypted and were not looked into.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -38,6 +39,7 @@ class Tally:
     failed: Counter[Check] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     keeping_keys: int = 0
+    closed_keys: int = 0
 
     def add(self, verdict: Verdict) -> None:
         """Count a verdict."""
@@ -50,6 +52,7 @@ class Tally:
             return
         self.ok += verdict.ok
         self.keeping_keys += verdict.keeps_key
+        self.closed_keys += verdict.key_closed
         self.looked.update(verdict.checks)
         self.failed.update(check for check in verdict.checks if verdict.failed(check))
 
@@ -72,6 +75,7 @@ class Tally:
             "skipped": self.outcomes["skipped"],
             "revoked": self.outcomes["revoked"],
             "keeping_their_keys": self.keeping_keys,
+            "keys_not_looked_into": self.closed_keys,
             "checks": {
                 check.value: {"looked": self.looked[check], "failed": self.failed[check]}
                 for check in Check

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Self
 
+from pipeline.manifest.names import THING_NAME
 from pipeline.report.csv_chunks import csv_chunks
 from pipeline.scratch import disk_errors, open_scratch
-from pipeline.text import spreadsheet_safe
+from pipeline.text import printable, spreadsheet_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def verdict_object(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict as an object of JSON; ``thingmill retire --seen`` takes it for a connection."""
     return {
         "event": "run" if verdict.thing_name is None else "device",
-        "thing_name": verdict.thing_name,
+        "thing_name": _shown(verdict.thing_name),
         "ok": verdict.ok,
         "outcome": verdict.outcome,
         "problems": [
@@ -35,8 +36,12 @@ def verdict_object(verdict: Verdict) -> dict[str, Any]:
             for finding in verdict.findings
         ],
         "connected": verdict.connected,
-        "certificate_id": verdict.certificate_id,
+        "certificate_id": _shown(verdict.certificate_id),
     }
+
+
+def _shown(name: str | None) -> str | None:
+    return None if name is None else printable(name)
 
 
 class VerdictRows:
@@ -78,15 +83,20 @@ def _cells(verdict: Verdict) -> Iterator[tuple[str, ...]]:
     problems = [(finding.check.value, finding.code, finding.message) for finding in verdict.findings]
     for check, code, message in problems or [("", "", "")]:
         yield (
-            verdict.thing_name or "",  # validated once: it may begin with `-`, and nothing else is risky
+            _name(verdict.thing_name or ""),
             verdict.outcome,
             _yes(verdict.ok),
             _yes(verdict.connected),
             check,
             code,
             spreadsheet_safe(message),
-            verdict.certificate_id or "",
+            spreadsheet_safe(verdict.certificate_id or ""),
         )
+
+
+def _name(name: str) -> str:
+    """Return a name as it is, so that it can be looked up: it may begin with ``-``, and nothing else is risky."""
+    return name if THING_NAME.holds(name) else spreadsheet_safe(name)
 
 
 def _yes(answer: bool) -> str:

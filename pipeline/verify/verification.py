@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.layout import RunFolder
     from pipeline.ledger import Entry, Reader
+    from pipeline.unsealing import Opener
     from pipeline.verify.connecting import Connector
     from pipeline.verify.remote import Account
 
@@ -43,12 +44,14 @@ class Checks:
         connector: Connects with each bundle that is in order and whose key we hold, or None.
         names: Only these devices; empty for all, and for what concerns the run as a whole.
         concurrency: Devices in work at once.
+        opener: Opens keys that are encrypted, or None.
     """
 
     account: Account | None = None
     connector: Connector | None = None
     names: Sequence[str] = ()
     concurrency: int = 16
+    opener: Opener | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,19 +168,27 @@ class _Inspector:
         if entry.state is not State.DONE or entry.certificate is None:
             return _verdict(entry, checks, [_not_done(entry), *audited])
         bundle = self.folder.bundle(entry.device.thing_name)
-        findings = await anyio.to_thread.run_sync(offline.look, entry, bundle, datetime.now(UTC))
+        opener = self.checks.opener
+        findings = await anyio.to_thread.run_sync(offline.look, entry, bundle, datetime.now(UTC), opener)
         usable = not findings
         findings += audited
         if self.checks.account is not None:
             checks.add(Check.REMOTE)
             findings += await self.checks.account.look(entry, entry.certificate)
-        keeps_key = entry.device.csr is not None
-        if self.checks.connector is not None and usable and not keeps_key:
+        key_at_hand = entry.device.csr is None and not self._closed(entry)
+        if self.checks.connector is not None and usable and key_at_hand:
             checks.add(Check.CONNECT)
             problems = await self.checks.connector.prove(bundle)
             findings += problems
             self.connected = self.connected or (None if problems else bundle)
-        return _verdict(entry, checks, findings)
+        return _verdict(entry, checks, findings, key_closed=self._closed(entry))
+
+    def _closed(self, entry: Entry) -> bool:
+        """Whether a key is encrypted, and nothing was given to open it with."""
+        name, opener = offline.sealed_key(entry), self.checks.opener
+        if name is None:
+            return False
+        return opener is None or not (opener.identities if name.endswith(".age") else opener.passphrase)
 
     def _tell(self, verdict: Verdict) -> None:
         self.faultless &= verdict.ok
@@ -193,7 +204,9 @@ def _not_done(entry: Entry) -> Finding:
     return Finding(Check.OFFLINE, "NotDone", message)
 
 
-def _verdict(entry: Entry, checks: set[Check] | tuple[()], findings: Sequence[Finding]) -> Verdict:
+def _verdict(
+    entry: Entry, checks: set[Check] | tuple[()], findings: Sequence[Finding], *, key_closed: bool = False
+) -> Verdict:
     return Verdict(
         thing_name=entry.device.thing_name,
         seq=entry.seq,
@@ -202,6 +215,7 @@ def _verdict(entry: Entry, checks: set[Check] | tuple[()], findings: Sequence[Fi
         checks=frozenset(checks),
         findings=tuple(findings),
         keeps_key=entry.device.csr is not None,
+        key_closed=key_closed,
     )
 
 

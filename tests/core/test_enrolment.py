@@ -71,6 +71,16 @@ async def test_a_row_may_change_until_its_key_exists(ledger: Ledger, state: Stat
     assert (entry.device, entry.state) == (changed, State.LISTED)
 
 
+@pytest.mark.parametrize("state", [State.LISTED, State.PLANNED, State.KEYED])
+async def test_a_row_that_brought_a_csr_goes_on_bringing_one(ledger: Ledger, state: State) -> None:
+    """A device that keeps its own key never gets one made here, not even before anything was done for it."""
+    [one] = devices("one")
+    await enrol(ledger, [replace(one, csr="a CSR")])
+    await advance(ledger, 1, state)
+    with pytest.raises(RunFolderError, match="one brought a CSR, and brings none now"):
+        await enrol(ledger, [one])
+
+
 async def test_a_row_whose_thing_was_made_keeps_its_name(ledger: Ledger) -> None:
     """A thing that the run made is not forgotten over a name that differs by case."""
     [one] = devices("one")

@@ -45,6 +45,7 @@ def test_every_row_of_the_map_is_tried() -> None:
         ("check", "fleet.csv"),
         ("status", "fleet"),
         ("verify", "fleet"),
+        ("export", "fleet", "--format", "pem"),
         ("policy", "--account", "123456789012", "--region", "eu-west-1"),
         ("iam",),
         ("plan", "fleet.csv", "--key", "ec-p256", "--offline"),

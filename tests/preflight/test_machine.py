@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipeline.bundles.formats import FORMATS, Format
 from pipeline.bundles.roots import amazon_roots
 from pipeline.errors import DiskError
 from pipeline.preflight import machine
+from pipeline.secret import Secret
 from tests.core.mill import Mill
 from tests.preflight.findings import assert_untouched, found, told
 from tests.support.awsiot import AwsIotDouble
@@ -22,6 +24,8 @@ from tests.support.csrs import make_csr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pipeline.bundles.parts import Contents, Parts
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +98,41 @@ async def test_a_run_takes_no_less_than_what_is_said(mill: Mill) -> None:
     assert machine.least(10, 0, len(amazon_roots()), block) <= sum(sizes)
     bundles = [*mill.folder.devices.iterdir(), *mill.folder.devices.glob("*/*")]
     assert len(bundles) == 10 * machine.BUNDLE_INODES
+
+
+@pytest.fixture
+def rolled(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A format of two files, 5,000 bytes with the key and 100 without, or of one where there is no key."""
+
+    def roll(parts: Parts) -> Contents:
+        public: dict[str, bytes | Secret] = {"roll.txt": bytes(100)}
+        return public if parts.key is None else public | {"roll.key": Secret(bytes(5000))}
+
+    monkeypatch.setitem(FORMATS, "roll", Format(roll, "a test"))
+    return "roll"
+
+
+async def test_further_formats_need_more_room(mill: Mill, monkeypatch: pytest.MonkeyPatch, rolled: str) -> None:
+    """Each of their files is counted in blocks, and with their folder as inodes: two files and a folder here."""
+    disk(monkeypatch, free=10**9, inodes=89)
+    with pytest.raises(DiskError, match=r"10 devices need 90 inodes, and .* has 89 free"):
+        await mill.run(TEN, formats=(rolled,))
+    disk(monkeypatch, free=300_000)
+    with pytest.raises(DiskError, match=r"10 devices need 401 kB at the least"):
+        await mill.run(TEN, formats=(rolled,))
+    assert_untouched(mill)
+    disk(monkeypatch, free=10**9)
+    assert "of 1,000 free inodes 60" in (await found(mill, TEN, formats=("bulk-results",)))["disk"].text
+
+
+async def test_a_format_without_a_key_needs_less(mill: Mill, monkeypatch: pytest.MonkeyPatch, rolled: str) -> None:
+    """A device that keeps its own key has one file less of the format, and none of one that needs a key."""
+    pem = make_csr("pump").pem.replace("\n", "\\n")
+    manifest = f'{{"thing_name": "pump", "csr": "{pem}"}}\n'
+    monkeypatch.setitem(FORMATS, "keyed", Format(lambda _: {"file": b""}, "a test", needs_key=True))
+    disk(monkeypatch, free=10**9)
+    finding = (await found(mill, manifest, suffix=".jsonl", formats=(rolled, "keyed")))["disk"]
+    assert "of 1,000 free inodes 7" in finding.text
 
 
 def left_behind(mill: Mill, age: float) -> Path:

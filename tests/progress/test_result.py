@@ -48,6 +48,7 @@ def summary_of(
         endpoint="a1.example.net",
         quotas={},
         total=10,
+        with_csr=0,
         states=dict.fromkeys(_STATES, 0)
         | {"DONE": done, "FAILED": failed, "BUNDLED": still_open, "REVOKED": revoked},
         outcomes={"done": done, "failed": failed, "skipped": 0, "open": still_open, "revoked": revoked},

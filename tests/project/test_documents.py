@@ -16,6 +16,7 @@ import typer
 from pipeline import __version__, errors
 from pipeline.aws.quotas import DEFAULTS
 from pipeline.bundles.formats import FORMATS, PEM
+from pipeline.bundles.listings import LISTINGS
 from pipeline.cli import app as command_line
 from pipeline.manifest.columns import ALIASES
 from pipeline.manifest.run_table import RUN_KEYS
@@ -36,7 +37,7 @@ DOCUMENTS = {
 PICTURES = sorted((ROOT / "docs").glob("*.svg"))
 
 _CELLS = re.compile(r"(?<!\\)\|")
-_OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+_OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*")
 
 
 def table(document: str, first_header: str) -> list[list[str]]:
@@ -109,8 +110,13 @@ def test_what_may_stand_under_run_is_told() -> None:
 
 
 def test_every_format_has_a_row() -> None:
-    """docs/formats.md names each format that there is, and no other."""
+    """docs/formats.md names each format and each listing that there is, and no other."""
     assert [row[0].strip("`") for row in table(FORMATS_PAGE, "format")] == [PEM, *FORMATS]
+    rows = table(FORMATS_PAGE, "listing")
+    assert [row[0].strip("`") for row in rows] == list(LISTINGS)
+    for name, files, _ in rows:
+        listing = LISTINGS[name.strip("`")]
+        assert code(files) == {listing.name, *listing.static}
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:

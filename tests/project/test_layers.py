@@ -14,19 +14,21 @@ from tests.project.sources import calls_in, imports_of, modules
 
 LAYERS = (
     # What everything may use, and what uses nothing.
-    "errors text device settings stop failpoints layout hardening arns secret",
-    "files breaker signals sightings scratch",
-    "appender permissions device_policy purge",
+    "errors text settings stop failpoints layout hardening arns secret",
+    "privacy",
+    "device binding files breaker signals sightings scratch passwords",
+    "appender permissions device_policy pkcs8 recipients",
     "keys lock audit",
-    "inspection cores",
+    "inspection cores sealing",
     # Each knows the layers above it in this list, and none of its neighbours.
     "manifest aws bundles ledger meter local mqtt",
-    "things plan workers staging ownership withdrawal rotation made",
-    "removal limits preflight revocation resources",
+    "things plan workers staging unsealing ownership withdrawal rotation made purge",
+    "removal limits encryption preflight revocation resources",
     "reconcile",
     "issuance",
     "report",
     "run verify status retire revoke",
+    "export",
     "progress",
     "cli",
     "__main__",

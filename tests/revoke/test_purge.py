@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import files
+from pipeline.bundles.formats import FORMATS, Format
 from pipeline.errors import DiskError
 from pipeline.layout import RunFolder
 from pipeline.purge import has_folders, purge
 from pipeline.revocation import Scope
+from pipeline.secret import Secret
 from tests.revoke.accounts import revoke
 from tests.support.awsiot import Fail
 
@@ -101,13 +103,104 @@ def test_a_link_in_the_bundle_goes_and_its_target_stays(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_the_bundle_keeps_it(tmp_path: Path) -> None:
-    """A bundle has files alone: one in which somebody made a folder is left whole and named."""
+    """A bundle has no folders but its formats': one in which somebody made another is left whole and named."""
     folder = RunFolder(tmp_path / "run")
     place = bundle_in(folder, "one")
     (place / "notes").mkdir()
     with pytest.raises(DiskError, match="not the run's"):
         purge(folder, "one")
     assert (place / "one.key").exists()
+
+
+@pytest.fixture
+def rolled(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a format that there is."""
+    monkeypatch.setitem(FORMATS, "rolled", Format(lambda _: {}, "a test"))
+    return "rolled"
+
+
+def further(place: Path, name: str) -> None:
+    """Make the folder of a format in a device's folder, with a key and a file that is none."""
+    files.private_folder(place / name)
+    files.fill(place / name, {"one.roll": Secret(b"secret"), "one.txt": b"no secret", "a.key.age": b"sealed"})
+
+
+def test_the_folders_of_formats_go_too(tmp_path: Path, rolled: str) -> None:
+    """A bundle with further formats in it is removed whole, in staging as among the bundles."""
+    folder = RunFolder(tmp_path / "run")
+    further(bundle_in(folder, "one"), rolled)
+    files.private_folder(folder.staging)
+    files.private_folder(folder.staged("one"))
+    further(folder.staged("one"), rolled)
+    purge(folder, "one")
+    assert list(folder.devices.iterdir()) == list(folder.staging.iterdir()) == []
+
+
+def test_every_key_goes_before_any_other_file(
+    tmp_path: Path, rolled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that only their owner may read, and those named as keys, are the first to go, in whichever folder."""
+    folder = RunFolder(tmp_path / "run")
+    place = bundle_in(folder, "one")
+    further(place, rolled)
+    removed: list[str] = []
+    unlink = os.unlink
+
+    def noted(name: str, *, dir_fd: int | None = None) -> None:
+        removed.append(name)
+        unlink(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", noted)
+    purge(folder, "one")
+    assert removed == ["a.key.age", "one.key", "one.roll", "config.json", "one.pem", "one.txt"]
+
+
+@pytest.mark.parametrize("shard", [False, True])
+def test_what_was_exported_into_the_run_goes_too(tmp_path: Path, rolled: str, shard: bool) -> None:
+    """Exported folders of the device are removed, half-made ones too, and those of its neighbour are not."""
+    folder = RunFolder(tmp_path / "run", shard)
+    files.private_folder(folder.root)
+    files.private_folder(folder.exports)
+    above = folder.exports / rolled
+    made = [folder.below(above, "one"), folder.partial(above, "one"), folder.below(above, "two")]
+    for place in made:
+        place.mkdir(mode=0o700, parents=True)
+        files.fill(place, {"one.roll": Secret(b"secret")})
+    assert has_folders(folder, "one")
+    purge(folder, "one")
+    assert [place.exists() for place in made] == [False, False, True]
+    assert not has_folders(folder, "one")
+
+
+@pytest.mark.parametrize("where", ["format", "export"])
+def test_a_link_in_the_place_of_a_formats_folder_is_not_followed(tmp_path: Path, rolled: str, where: str) -> None:
+    """What it leads to is untouched, whether it stands in a bundle or for the exports."""
+    outside = tmp_path / "outside"
+    files.private_folder(outside)
+    further(outside, "one")
+    folder = RunFolder(tmp_path / "run")
+    place = bundle_in(folder, "one")
+    if where == "format":
+        (place / rolled).symlink_to(outside / "one")
+        purge(folder, "one")
+    else:
+        files.private_folder(folder.exports)
+        (folder.exports / rolled).symlink_to(outside)
+        with pytest.raises(DiskError):
+            purge(folder, "one")
+    assert len(list((outside / "one").iterdir())) == 3
+
+
+def test_a_folder_in_a_formats_folder_keeps_the_bundle(tmp_path: Path, rolled: str) -> None:
+    """A format makes files alone, so a folder there is somebody's: the bundle is left whole and named."""
+    folder = RunFolder(tmp_path / "run")
+    place = bundle_in(folder, "one")
+    further(place, rolled)
+    (place / rolled / "notes").mkdir()
+    with pytest.raises(DiskError, match="not the run's"):
+        purge(folder, "one")
+    assert (place / "one.key").exists()
+    assert (place / rolled / "one.roll").exists()
 
 
 @pytest.mark.parametrize("name", ["..", "../outside", "."])

@@ -23,13 +23,21 @@ class TestCsr:
     spki_sha256: str
     key: ec.EllipticCurvePrivateKey
 
+    def again(self, common_name: str) -> str:
+        """Return a CSR of the same key for another name, as PEM."""
+        return _signed(self.key, common_name)
+
 
 def make_csr(common_name: str, curve: ec.EllipticCurve | None = None) -> TestCsr:
     """Return a CSR for ``common_name`` with a fresh key, P-256 unless ``curve`` says otherwise."""
     key = ec.generate_private_key(ec.SECP256R1() if curve is None else curve)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     spki = key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    return TestCsr(csr.public_bytes(serialization.Encoding.PEM).decode(), hashlib.sha256(spki).hexdigest(), key)
+    return TestCsr(_signed(key, common_name), hashlib.sha256(spki).hexdigest(), key)
+
+
+def _signed(key: ec.EllipticCurvePrivateKey, common_name: str) -> str:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    return csr.public_bytes(serialization.Encoding.PEM).decode()

@@ -87,6 +87,7 @@ def test_json_has_a_line_for_each_device_and_one_of_counts(root: Path, workplace
         "skipped": 0,
         "revoked": 0,
         "keeping_their_keys": 1,
+        "keys_not_looked_into": 0,
         "checks": {"offline": {"looked": 4, "failed": 1}, "audit": {"looked": 4, "failed": 0}},
         "codes": {"KeyMode": 1},
         "torn_lines": 0,
