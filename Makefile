@@ -33,7 +33,8 @@ lint: $(STAMP) ## ruff and mypy alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-torture: $(STAMP) ## hundreds of kills at failpoints and calls, and one table at the end
+torture: $(STAMP) ## all cases of all tests, then hundreds of kills at failpoints and calls, and one table
+	$(BIN)/pytest -n 2 --dist loadgroup -m thorough
 	$(BIN)/python -m tests.torture.long --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 bench: $(STAMP) ## measure against references in the same run, into benchmarks/results.md

@@ -10,6 +10,8 @@ import enum
 import json
 from typing import TYPE_CHECKING
 
+from pipeline.errors import RunFolderError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,8 +30,25 @@ class Making(enum.Enum):
 
 
 def recall(meta: Mapping[str, str], making: Making = Making.DONE) -> dict[str, tuple[str, ...]]:
-    """Return the names that have come so far by a ledger's notes, by kind, as ``preflight`` names the kinds."""
-    return {kind: tuple(names) for kind, names in json.loads(meta.get(making.value, "{}")).items()}
+    """Return the names that have come so far by a ledger's notes, by kind, as ``preflight`` names the kinds.
+
+    Raises:
+        RunFolderError: No thingmill wrote these notes.
+    """
+    try:
+        found = {kind: tuple(names) for kind, names in json.loads(meta.get(making.value, "{}")).items()}
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise _strange() from error
+    if not all(isinstance(name, str) for names in found.values() for name in names):
+        raise _strange()
+    return found
+
+
+def _strange() -> RunFolderError:
+    return RunFolderError(
+        "the ledger has a note of what the run made that no thingmill can have written",
+        advice="do not use this run folder; get it anew from where it was made",
+    )
 
 
 class Made:

@@ -54,6 +54,16 @@ def given_run(whole: Stage) -> Iterator[Stage]:
         (whole.run_folder / f"ledger.db{suffix}").unlink(missing_ok=True)
 
 
+@pytest.mark.parametrize("note", ["\x1b[2J", "[]", '{"policy": [1]}', '{"policy": 1}', "[" * 100_000])
+def test_notes_that_no_thingmill_wrote_delete_nothing(given_run: Stage, note: str) -> None:
+    """``revoke --things`` goes by what a ledger says was made, and ends with code 4 where that is no list."""
+    given_run.alter("INSERT OR REPLACE INTO meta VALUES ('made', ?)", note)
+    ended = given_run.call("revoke", "lot", "--things", "--dry-run", *FAST)
+    assert ended.code == 4
+    assert "Traceback" not in ended.err
+    assert acting_in(ended.err + ended.out) == []
+
+
 def look_around(stage: Stage) -> None:
     """See that all that reads a run ends as it should, and shows nothing that acts."""
     for command, *options in LOOKS:

@@ -13,6 +13,7 @@ import pytest
 from pipeline.aws.quotas import DEFAULTS
 from tests.revoke.accounts import listed
 from tests.support.awsiot import Drop, Slow
+from tests.support.thorough import sampled
 from tests.torture.scene import Scene
 
 if TYPE_CHECKING:
@@ -66,13 +67,16 @@ def judge(scene: Scene, before: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "nth"),
-    [
-        *(("call.before", nth) for nth in (1, 4, 12, 30, 50)),
-        *(("call.after", nth) for nth in (3, 20, 45, 59)),
-        *(("ledger.commit", nth) for nth in (1, 2, 3)),
-        *(("ledger.committed", nth) for nth in (1, 2, 3)),
-        ("file.synced", 1),
-    ],
+    sampled(
+        [
+            *(("call.before", nth) for nth in (1, 4, 12, 30, 50)),
+            *(("call.after", nth) for nth in (3, 20, 45, 59)),
+            *(("ledger.commit", nth) for nth in (1, 2, 3)),
+            *(("ledger.committed", nth) for nth in (1, 2, 3)),
+            ("file.synced", 1),
+        ],
+        lambda case: case[1] in {2, 12, 45},
+    ),
 )
 def test_killed_at_any_place_and_run_again(run: tuple[Scene, dict[str, object]], name: str, nth: int) -> None:
     """A revoke that dies at this hit ends, when it is run again, as if it had not died."""
@@ -83,7 +87,7 @@ def test_killed_at_any_place_and_run_again(run: tuple[Scene, dict[str, object]],
     judge(scene, before)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", sampled(range(3), lambda seed: seed == 0))
 def test_killed_at_random_calls_again_and_again(run: tuple[Scene, dict[str, object]], seed: int) -> None:
     """Killed three times at random calls, it still leaves the account as it was before the run."""
     scene, before = run

@@ -24,6 +24,7 @@ from pipeline.ledger import Ledger
 from pipeline.workers import Workers
 from tests.core.mill import Mill
 from tests.support.awsiot import AwsIotDouble, Fail
+from tests.support.thorough import sampled
 from tests.torture.checker import judge, one_each
 from tests.torture.scene import Scene
 
@@ -117,7 +118,11 @@ def not_ahead(mill: Mill) -> None:
             assert (found / f"{name}.csr").is_file()
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS], ids=errno.errorcode.get)
+@pytest.mark.parametrize(
+    "code",
+    sampled([errno.ENOSPC, errno.EIO, errno.EROFS], lambda code: code != errno.ENOSPC),
+    ids=errno.errorcode.get,
+)
 def test_a_disk_that_refuses_any_one_write_stops_the_run_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
@@ -154,7 +159,7 @@ def test_a_disk_that_refuses_any_one_write_stops_the_run_and_no_more(
         pytest.fail("the run writes more than it should")
 
 
-@pytest.mark.parametrize("nth", [1, 2, 4, 6, 8, 10])
+@pytest.mark.parametrize("nth", sampled([1, 2, 4, 6, 8, 10], lambda nth: nth in {1, 4, 8}))
 def test_a_commit_that_fails_stops_the_run_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
@@ -205,7 +210,7 @@ def test_a_failing_device_on_a_failing_disk_stops_the_run_in_order(
     anyio.run(play)
 
 
-@pytest.mark.parametrize("limit", [60_000, 100_000])
+@pytest.mark.parametrize("limit", sampled([60_000, 100_000], lambda limit: limit == 60_000))
 def test_a_limit_on_file_sizes_stops_a_real_run_and_it_resumes(tmp_path: Path, limit: int) -> None:
     """When the system refuses to let a file grow, the command says which, ends with 1, and goes on later."""
     shim = "import os, resource, sys; n = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n)); "

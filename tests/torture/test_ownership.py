@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.awsiot import Hang
+from tests.support.thorough import sampled
 from tests.torture.checker import judge
 from tests.torture.scene import Scene
 
@@ -34,12 +35,15 @@ def test_a_second_process_leaves_at_once_and_names_the_first(scene: Scene) -> No
 
 @pytest.mark.parametrize(
     ("change", "difference"),
-    [
-        ("manifest", "it holds Made00, which this manifest does not name"),
-        ("account", "account was 123456789012 and is now 210987654321"),
-        ("region", "Region was eu-west-1 and is now eu-west-2"),
-        ("key", "key type was ec-p256 and is now ec-p384"),
-    ],
+    sampled(
+        [
+            ("manifest", "it holds Made00, which this manifest does not name"),
+            ("account", "account was 123456789012 and is now 210987654321"),
+            ("region", "Region was eu-west-1 and is now eu-west-2"),
+            ("key", "key type was ec-p256 and is now ec-p384"),
+        ],
+        lambda case: case[0] in {"manifest", "account"},
+    ),
 )
 def test_a_run_of_another_kind_is_refused_with_the_difference(scene: Scene, change: str, difference: str) -> None:
     """A run folder that belongs to something else ends a run with 4, names what differs, and stays as it is."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.awsiot import Hang, Slow
+from tests.support.thorough import sampled
 from tests.torture.checker import judge
 
 if TYPE_CHECKING:
     from tests.torture.scene import Scene
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ISSUE = "CreateCertificateFromCsr"
 
 
@@ -33,7 +34,8 @@ def test_a_signal_lets_what_is_in_flight_be_recorded(scene: Scene, number: signa
     assert looked == 0, "a request was left in doubt"
 
 
-@pytest.mark.parametrize(("first", "second"), [SIGNALS, SIGNALS[::-1]])  # two of one kind may reach it as one
+# Two of one kind may reach it as one.
+@pytest.mark.parametrize(("first", "second"), sampled([SIGNALS, SIGNALS[::-1]], lambda case: case == SIGNALS))
 def test_a_second_signal_ends_it_at_once(scene: Scene, first: signal.Signals, second: signal.Signals) -> None:
     """Who cannot wait for an answer that does not come signals again; the run goes on later all the same."""
     scene.aws.run(lambda double: double.faults.script(ISSUE, Hang(after=True)))
@@ -47,8 +49,13 @@ def test_a_second_signal_ends_it_at_once(scene: Scene, first: signal.Signals, se
     judge(scene)
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("nth", [1, 40])
+@pytest.mark.parametrize(
+    ("number", "nth"),
+    sampled(
+        [(number, nth) for number in SIGNALS for nth in (1, 40)],
+        lambda case: case in {(SIGNALS[0], 40), (SIGNALS[1], 1)},
+    ),
+)
 def test_a_signal_at_any_call_leaves_a_run_that_goes_on(scene: Scene, number: signal.Signals, nth: int) -> None:
     """From the first call on, a signal ends the run with 130 and without a traceback, and it can be resumed."""
     scene.at(nth, lambda: scene.signal(number))
