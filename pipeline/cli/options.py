@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import RunFolderError, UsageError
 from pipeline.settings import Access, Defaults, Encryption, Existing, KeyType, Settings, usable_cores
 from pipeline.text import printable
 
@@ -97,8 +97,11 @@ def _bound(run_folder: Path) -> dict[str, Any]:
         return {}
     meta = reader.meta()
     reader.close()
+    key_type = meta.get("key type", KeyType.RSA_4096)
+    if key_type not in list(KeyType):
+        raise RunFolderError(f"the run's keys are {printable(key_type, 40)}, which this version does not make")
     return {
-        "key": meta.get("key type", KeyType.RSA_4096),
+        "key": key_type,
         "region": meta.get("Region"),
         "inactive": meta.get("certificates") == "inactive",
         "shard": meta.get("sharded") == str(True),

@@ -121,6 +121,7 @@ def _device(description: str, line: int) -> Device:
         raise ValueError
     optional = (device.thing_type, device.billing_group, device.policy, device.csr)
     _texts([device.common_name, *(text for text in optional if text is not None), *device.groups])
+    _texts([*device.encrypt_to])
     _texts([*device.attributes.keys(), *device.attributes.values()])
     return device
 

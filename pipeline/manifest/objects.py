@@ -1,7 +1,7 @@
 """JSON objects and TOML tables turned into the cells of a row: the shapes their values may have.
 
 Text stays as it is and numbers become their text. true and false become text in an attribute. A list is good for
-thing groups, an object only for ``attributes``. null is an absent value.
+thing groups and recipients, an object only for ``attributes``. null is an absent value.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class Cells(NamedTuple):
     problems: Sequence[tuple[int, str]]
 
 
-_WANTED: dict[Field | None, str] = {Field.THING_GROUPS: "text or a list of texts"}
+_LISTS = frozenset({Field.THING_GROUPS, Field.ENCRYPT_TO})
+"""Fields that several values make sense for."""
+
+_WANTED: dict[Field | None, str] = dict.fromkeys(_LISTS, "text or a list of texts")
 
 _MOST_KEPT_NAMES = 256  # fields and 50 attributes fit; a hostile line has keys by the ten thousand
 
@@ -92,7 +95,7 @@ def _cell(value: object, field: Field | None) -> Cell | None:
         return str(value).lower() if field is None else None
     if isinstance(value, int | float):
         return str(value)
-    if field is Field.THING_GROUPS and isinstance(value, list) and not isinstance(value, Members):
+    if field in _LISTS and isinstance(value, list) and not isinstance(value, Members):
         return tuple(value) if all(isinstance(group, str) for group in value) else None
     return None
 

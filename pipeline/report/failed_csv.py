@@ -107,4 +107,6 @@ def _cells(device: Device) -> dict[Field, str]:
         # The thing name is what a row gets that gives no common name.
         Field.COMMON_NAME: "" if device.common_name == device.thing_name else device.common_name,
         Field.CSR: device.csr or "",
+        Field.KEY_TYPE: device.key_type or "",
+        Field.ENCRYPT_TO: ";".join(device.encrypt_to),
     }

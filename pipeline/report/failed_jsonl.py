@@ -30,6 +30,8 @@ def failed_jsonl(devices: Iterable[Device]) -> Iterator[bytes]:
             Field.POLICY: device.policy,
             Field.COMMON_NAME: device.common_name,
             Field.CSR: device.csr,
+            Field.KEY_TYPE: device.key_type,
+            Field.ENCRYPT_TO: device.encrypt_to,
             ATTRIBUTES: device.attributes,
         }
         present = {name: value for name, value in fields.items() if value}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyrage
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,9 +18,12 @@ from pipeline.device import Device, State
 from pipeline.errors import DeviceError
 from pipeline.layout import RunFolder
 from pipeline.manifest import load
+from pipeline.manifest.columns import Field
 from pipeline.manifest.names import common_name_fault
 from pipeline.report import FAILED_CSV, FAILED_JSONL, Usage, write_all
-from pipeline.settings import Defaults
+from pipeline.report.failed_csv import Columns
+from pipeline.report.failed_jsonl import failed_jsonl
+from pipeline.settings import Defaults, KeyType
 from tests.report.ledgers import Fate, device, ledger_of
 from tests.support.csrs import make_csr
 
@@ -27,6 +32,10 @@ if TYPE_CHECKING:
 
 WHY = DeviceError(4, "WrongKey", "the certificate is for another key", advice="run again")
 
+RECIPIENTS = [
+    str(pyrage.x25519.Identity.generate().to_public()),
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMxhQrSs1dBZbGpIDkV7S5hG2dqPKtoPlU99ci5qFFkM",
+]
 _NAME = "abcXYZ019:_-"
 names = st.text(_NAME, min_size=1, max_size=12)
 values = st.text("abcXYZ019_.,@/:#=[]-", min_size=1, max_size=12)
@@ -46,6 +55,8 @@ devices = st.builds(
     billing_group=st.none() | names,
     policy=st.none() | st.text("abc019_+=,.@-", min_size=1, max_size=12),
     attributes=st.dictionaries(attribute_names, values, max_size=1),
+    key_type=st.none() | st.sampled_from(KeyType),
+    encrypt_to=st.lists(st.sampled_from(RECIPIENTS), unique=True).map(sorted).map(tuple),
 )
 
 
@@ -77,6 +88,16 @@ def test_a_device_held_key_comes_back(tmp_path: Path) -> None:
     failed = replace(device("sealed"), csr=make_csr("sealed").pem)
     report(tmp_path / "run", [Fate(failed, State.PLANNED, failed=WHY)])
     assert read_back(tmp_path / "run" / FAILED_CSV) == [failed]
+
+
+def test_no_field_is_forgotten() -> None:
+    """Both kinds of file have every field that a manifest may have: what is left out would be asked for anew."""
+    whole = Device(
+        "one", 1, "cn", "type", ("group",), "billing", "policy", {"a": "1"}, "csr", KeyType.EC_P256, ("age1one",)
+    )
+    [line] = failed_jsonl([whole])
+    assert json.loads(line).keys() - {"attributes"} == set(Field)
+    assert set(Columns.of([whole]).fields) == set(Field)
 
 
 def test_only_failed_devices_are_in_it(tmp_path: Path) -> None:
