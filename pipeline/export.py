@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+from cryptography import x509
 
 from pipeline import files
 from pipeline.bundles import pem
@@ -54,6 +56,9 @@ class Fate(enum.StrEnum):
     """It was there already, and the same."""
     LEFT_OUT = "left out"
     """The format means nothing for a device that keeps its own key."""
+
+
+_HOST = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +183,8 @@ class _Exporter:
             return Exported(name, {}, ["its bundle was taken away meanwhile"])
         except KeyNotOpenedError as error:
             return Exported(name, {}, [f"its key is not exported: {error.message}"])
+        except ValueError as error:
+            return Exported(name, {}, [f"its bundle is not as a run writes it: {printable(str(error), 200)}"])
         for format_name in self.order.formats:
             try:
                 fates[format_name] = self._write(format_name, opened if self.order.opens(format_name) else parts)
@@ -196,9 +203,7 @@ class _Exporter:
         if entry.certificate is None:
             raise AssertionError(f"{name} is done and has no certificate")
         certificate = replace(entry.certificate, pem=files.read_file(bundle / f"{name}.pem").decode("ascii"))
-        config = json.loads(files.read_file(bundle / "config.json"))
-        roots = files.read_file(bundle / config["root-ca"]).decode("ascii")
-        endpoint = Endpoint(config["endpoint"], config["port"], roots)
+        endpoint = _endpoint(bundle, name)
         return replace(read_parts(bundle, entry.device, certificate, endpoint), password=self.order.password)
 
     def _opened(self, parts: Parts) -> Parts:
@@ -244,6 +249,28 @@ class _Exporter:
         if folder not in self._ready:
             files.private_folder(folder)
             self._ready.add(folder)
+
+
+def _endpoint(bundle: Path, thing_name: str) -> Endpoint:
+    """Return where a device connects, by its configuration. Nothing in a folder that was handed over is trusted.
+
+    Raises:
+        FileNotFoundError: A file is not there.
+        ValueError: The configuration is not one that a run has written.
+    """
+    config = json.loads(files.read_file(bundle / "config.json"))
+    if not isinstance(config, dict):
+        raise ValueError("config.json is no object")  # noqa: TRY004  as all that is wrong with it
+    host, port, roots = config.get("endpoint"), config.get("port"), pem.roots_name(thing_name)
+    if not isinstance(host, str) or not _HOST.fullmatch(host):
+        raise ValueError("config.json has no usable endpoint")
+    if type(port) is not int or not 0 < port < 65_536:  # not isinstance: True is an int
+        raise ValueError("config.json has no usable port")
+    if config.get("root-ca") != roots or config.get("thing-name") != thing_name:
+        raise ValueError("config.json is not this bundle's")
+    text = files.read_file(bundle / roots).decode("ascii")
+    x509.load_pem_x509_certificates(text.encode("ascii"))
+    return Endpoint(host, port, text)
 
 
 def _bundle(parts: Parts) -> Contents:

@@ -123,6 +123,8 @@ def fill(folder: Path, contents: Mapping[str, bytes | Secret], mode: int = PUBLI
     """
     for name, content in contents.items():
         path = folder / name
+        if path.name != name:
+            raise DiskError(f"{printable(name, 128)} is no name of a file in {printable(str(folder))}")
         with named(path, "write"):
             if isinstance(content, Secret):
                 temporary = _write_temporary(path, (content.reveal(),), SECRET)
@@ -186,7 +188,7 @@ def read_file(path: Path, limit: int = 1 << 20) -> bytes:
         DiskError: It is no regular file, larger than ``limit`` bytes, or cannot be read.
     """
     with named(path, "read"):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")
@@ -204,7 +206,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
         DiskError: It is no regular file, or cannot be read.
     """
     with named(path, "read"):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")

@@ -111,6 +111,14 @@ def ensure_key(
     files.private_folder(folder)
     files.sweep_temporaries(folder)
     path = folder / f"{thing_name}.key"
+    found = key_file(folder, thing_name)
+    if found is not None and found != path:
+        raise DeviceError(
+            2,
+            "StrangeKey",
+            f"{found.name} is in the staging folder, encrypted, and the device's key is to be in clear",
+            advice="it was never sent anywhere: give the recipients as before, or move it away",
+        )
     try:
         key = _load(path, key_type)
     except FileNotFoundError:

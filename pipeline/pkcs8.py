@@ -118,7 +118,9 @@ class Envelope:
             envelope = cls._parse(base64.b64decode(b"".join(pem.removeprefix(ENCRYPTED).split(b"\n")[:-2])))
             whole = envelope.pem() == pem and len(envelope.vector) == 16 and envelope.ciphertext
             cost = envelope.cost
-            affordable = 128 * cost.n * cost.r < _MOST_MEMORY and 0 < cost.p <= 16
+            # RFC 7914, section 2: n is a power of two.
+            sound = cost.n > 1 and cost.n & (cost.n - 1) == 0 and 0 < cost.r <= 32 and 0 < cost.p <= 16
+            affordable = sound and 128 * cost.n * cost.r < _MOST_MEMORY
         except (ValueError, IndexError):
             raise ValueError("not a key encrypted with scrypt and AES-256-CBC") from None
         if not whole or len(envelope.ciphertext) % 16 or not affordable:

@@ -33,7 +33,7 @@ def read(given: Iterable[str]) -> tuple[str, ...]:
     """
     found: set[str] = set()
     for item in given:
-        if item.startswith(("age1", "ssh-")) or any(mark in item for mark in _SECRET_MARKS):
+        if item.startswith(("age1", "ssh-")) or any(mark in item.upper() for mark in _SECRET_MARKS):
             found.add(checked(item, "--encrypt-to"))
         else:
             found |= {checked(line, place) for place, line in _lines(item)}
@@ -74,21 +74,34 @@ def checked(text: str, place: str) -> str:
     Raises:
         UsageError: It is none, or the extra ``encrypt`` is not installed.
     """
-    if any(mark in text for mark in _SECRET_MARKS):
+    if any(mark in text.upper() for mark in _SECRET_MARKS):
         raise UsageError(
             f"{place}: this is a private key, and not a recipient",
             advice="give its public half: what age-keygen -y prints, or the SSH key's .pub file",
         )
     # What follows an SSH key is a comment.
     recipient = " ".join(text.split()[:2]) if text.startswith("ssh-") else text.lower()
-    try:
-        age_recipient(recipient)
-    except ValueError:
+    if not _works(recipient):
         raise UsageError(
             f"{place}: {printable(text, 80)} is no recipient",
             advice="give age1…, ssh-ed25519 … or ssh-rsa … (2,048 bits and more), or a file with one a line",
-        ) from None
+        )
     return recipient
+
+
+def _works(recipient: str) -> bool:
+    """Whether something can be encrypted to a recipient: some that look right are points that nobody may use."""
+    try:
+        import pyrage  # noqa: PLC0415  an extra, and only encryption needs it
+
+        pyrage.encrypt(b"", [age_recipient(recipient)])
+    except (KeyboardInterrupt, SystemExit, UsageError):
+        raise
+    except ImportError as error:
+        raise missing_extra() from error
+    except BaseException:  # noqa: BLE001  a panic of the library is none of Exception's
+        return False
+    return True
 
 
 def _lines(path: str) -> Iterator[tuple[str, str]]:

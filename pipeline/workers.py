@@ -187,7 +187,9 @@ def _attempt(job: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever the job r
         return job()
     except ThingmillError as error:
         return error
-    except Exception as error:  # noqa: BLE001  a bug must reach whoever waits, but without its own words
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  a bug, a library's panic too, must reach whoever waits
         # A library that was given a key may quote it. Only the kind of error and its places leave this process.
         frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
         places = ", ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)

@@ -78,6 +78,7 @@ def export(
         meta = reader.meta()
         folder = RunFolder(root, meta.get("sharded") == str(True))
         place = _place(folder, to)
+        privacy.check_above(place)
         if meta.get("key encryption", "none") != "none" or reader.count(_NAMES_RECIPIENTS):
             can_open = bool(identity) or passphrase is not None
             _check_listings(listings)

@@ -26,6 +26,8 @@ from pipeline.revocation import refuse_revoked
 from pipeline.run import Run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.preflight import Account
@@ -119,7 +121,11 @@ class Invocation:
         source = self.settings.encryption.source
         if source is None:
             return None
-        return read_password(source, "the passphrase of the keys", confirm=not self._folder.ledger.exists())
+        has_keys = any(any(folder.iterdir()) for folder in self._key_folders() if folder.is_dir())
+        return read_password(source, "the passphrase of the keys", confirm=not has_keys)
+
+    def _key_folders(self) -> tuple[Path, Path]:
+        return self._folder.devices, self._folder.staging
 
     async def _run(self) -> None:
         async with AsyncExitStack() as stack:

@@ -100,6 +100,12 @@ def _refuse_keyed(row: sqlite3.Row) -> None:
             f"{printable(row['thing_name'])} brought a CSR, and brings none now",
             advice="give its csr or --csr-dir as before, or choose another folder with --name",
         )
+    if before.get("encrypt_to") != after.get("encrypt_to"):
+        # Whatever its state: a key that nobody has recorded may be there, and does not say for whom it is.
+        raise RunFolderError(
+            f"{printable(row['thing_name'])} is for other recipients than before (encrypt_to)",
+            advice="give the row as it was, or choose another folder with --name",
+        )
     renamed = before["thing_name"] != after["thing_name"]
     if row["state"] < State.KEYED and not (renamed and row["thing_created"]):
         return

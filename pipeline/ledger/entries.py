@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "entry_of"]
 
+_INERT = re.compile(r"[0-9A-Za-z]{1,128}")
+
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
 _TEXTS = (
@@ -88,6 +90,8 @@ def _entry(row: sqlite3.Row) -> Entry:
         raise TypeError
     certificate = None
     if row["certificate_id"] is not None:
+        if not _INERT.fullmatch(row["certificate_id"]):  # formats name files after it
+            raise ValueError
         certificate = Certificate(
             row["certificate_id"],
             row["certificate_arn"] or "",

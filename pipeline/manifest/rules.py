@@ -78,6 +78,8 @@ class Rules:
         csr, spki_sha256 = "", None
         if self._csr_folder is not None:
             csr, spki_sha256 = _csr_beside(row, name, common_name, self._csr_folder)
+            if csr:
+                _refuse_choice_of_key(row)
         elif layout.csr is not None and (cell := values[layout.csr]):
             csr, spki_sha256 = _csr(row, str(cell), common_name)
             _refuse_choice_of_key(row)

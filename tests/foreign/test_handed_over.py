@@ -88,7 +88,7 @@ def test_texts_of_a_ledger_act_on_nothing(given_run: Stage, text: str) -> None:
         text,
     )
     given_run.alter(
-        "UPDATE devices SET certificate_id = ?1, certificate_arn = ?1, not_after = ?1, spki_sha256 = ?1, "
+        "UPDATE devices SET certificate_arn = ?1, not_after = ?1, spki_sha256 = ?1, "
         "files = ?2 WHERE thing_name = 'two'",
         text,
         json.dumps({"two.csr": text, text.replace("/", "").replace("\0", "") or "x": text}),
@@ -110,6 +110,7 @@ def test_texts_of_a_ledger_act_on_nothing(given_run: Stage, text: str) -> None:
         ("state", 99),
         ("files", '{"../../../etc/passwd":"0"}'),
         ("files", '{"/etc/passwd":"0"}'),
+        ("certificate_id", "../../elsewhere"),
         ("files", "[]x"),
         ("old_certificates", '{"a":1}'),
     ],

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.errors import RunFolderError
+from pipeline import keys
+from pipeline.device import State
+from pipeline.errors import DeviceError, RunFolderError
 from pipeline.recipients import read
-from pipeline.settings import Encryption
+from pipeline.settings import Encryption, KeyType
 from tests.manifest.manifest_reading import devices_in, faults_in, write
 from tests.sealing.holders import age_holder, spki_of
+from tests.support.awsiot import Fail
 from tests.support.csrs import make_csr
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ async def test_recipients_of_a_key_that_is_there_stay(mill: Mill, holder: Holder
     rows = f"id,encrypt_to\none,{holder.recipient}\n"
     await mill.run(rows, suffix=".csv")
     other = age_holder(mill.home, "other")
-    with pytest.raises(RunFolderError, match="encrypt_to was"):
+    with pytest.raises(RunFolderError, match="other recipients than before"):
         await mill.run(rows.replace(holder.recipient, other.recipient), suffix=".csv")
 
 
@@ -94,3 +97,35 @@ def test_what_does_not_go_with_rows_that_name_recipients(
     assert done.returncode == 2
     assert says in done.stderr
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("then", ["", "another"])
+async def test_recipients_stay_also_before_a_key_is_recorded(mill: Mill, holder: Holder, then: str) -> None:
+    """A row that loses or changes its recipients is refused in every state: no key ends in clear or for others."""
+    rows = f"id,encrypt_to\none,{holder.recipient}\n"
+    mill.double.faults.script("CreateThing", Fail("InvalidRequestException"))
+    await mill.run(rows, suffix=".csv")
+    assert mill.entry("one").state is State.LISTED
+    new = age_holder(mill.home, "other").recipient if then else ""
+    with pytest.raises(RunFolderError, match="other recipients than before"):
+        await mill.run(rows.replace(holder.recipient, new), suffix=".csv")
+    assert not list(mill.folder.root.rglob("*.key*"))
+
+
+def test_a_sealed_key_is_not_joined_by_one_in_clear(tmp_path: Path) -> None:
+    """Where an encrypted key is staged, no key in clear is made beside it."""
+    folder = tmp_path / "one"
+    folder.mkdir(mode=0o700)
+    (folder / "one.key.age").write_bytes(b"age-encryption.org/v1\n")
+    with pytest.raises(DeviceError, match="encrypted, and the device's key is to be in clear"):
+        keys.ensure_key(folder, "one", "one", KeyType.EC_P256)
+    assert not (folder / "one.key").exists()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_recipient_that_nobody_can_encrypt_to_is_a_fault(tmp_path: Path) -> None:
+    """The point of low order that pyrage gives up on is refused with the manifest, and stops no run."""
+    nobody = "age1" + "q" * 52 + "5cu47z"
+    path = write(tmp_path, "m.csv", f"id,encrypt_to\na,{nobody}\n")
+    assert len(faults_in(path)) == 1
