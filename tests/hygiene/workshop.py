@@ -16,7 +16,7 @@ from tests.e2e.command import KEYS
 from tests.hygiene.calls import COMMAND
 from tests.hygiene.keymaterial import KeyMaterial
 from tests.hygiene.trace import Trace
-from tests.support.tools import REQUIRE, needs
+from tests.support.tools import needs
 
 __all__ = ["POLICY", "Workshop", "needs_strace"]
 
@@ -40,7 +40,8 @@ def needs_strace() -> None:
     """Let a test go on only where strace is there and the system lets it trace; containers may not (ptrace(2))."""
     needs("strace")
     if not _may_trace():
-        (pytest.fail if os.environ.get(REQUIRE) else pytest.skip)("strace is not allowed to trace here")
+        # Not a failure, whatever is required: no program that could be installed is missing.
+        pytest.skip("strace is not allowed to trace here")
 
 
 @dataclass
