@@ -61,8 +61,8 @@ services:
       awsRegion: {json.dumps(_region(parts.certificate.arn))}
       iotDataEndpoint: {json.dumps(parts.endpoint.host)}
       # Not known to thingmill. Fill in both, and take the # away, before you install:
-      # iotRoleAlias: the role alias that your core devices get their AWS credentials by
-      # iotCredEndpoint: what aws iot describe-endpoint --endpoint-type iot:CredentialProvider says
+      #iotRoleAlias: the role alias that your core devices get their AWS credentials by
+      #iotCredEndpoint: what aws iot describe-endpoint --endpoint-type iot:CredentialProvider says
       mqtt:
         port: {parts.endpoint.port}
 """
@@ -79,7 +79,7 @@ def _key_line(parts: Parts) -> str:
     if parts.key is None:
         return (
             "  # The device keeps its own key. Say where: a path, or a PKCS #11 URI such as\n"
-            '  # privateKeyPath: "pkcs11:object=NAME;type=private"'
+            '  #privateKeyPath: "pkcs11:object=NAME;type=private"'
         )
     if parts.key.encrypted:
         return f"  # Encrypted as {KEY}{parts.key.suffix}: Greengrass needs it decrypted at this path.\n{path}"

@@ -64,8 +64,8 @@ def test_what_is_not_known_is_said() -> None:
     text = plain(greengrass.contents(parts_of()))["config.yaml"].decode("ascii")
     assert "Not known to thingmill" in text
     for key in ("iotRoleAlias", "iotCredEndpoint"):
-        assert f"      # {key}: " in text
-    filled = yaml.safe_load(text.replace("# iotRoleAlias: the", "iotRoleAlias: the"))
+        assert f"      #{key}: " in text
+    filled = yaml.safe_load(text.replace("#iotRoleAlias: the", "iotRoleAlias: the"))
     assert "iotRoleAlias" in filled["services"]["aws.greengrass.Nucleus"]["configuration"]
 
 
@@ -90,7 +90,7 @@ def test_a_key_on_the_device_is_asked_for() -> None:
     """Without a key here there is no path to one, but a line that says what to give."""
     parts = keeping_its_key()
     assert "privateKeyPath" not in config(parts)["system"]
-    assert b'# privateKeyPath: "pkcs11:' in plain(greengrass.contents(parts))["config.yaml"]
+    assert b'#privateKeyPath: "pkcs11:' in plain(greengrass.contents(parts))["config.yaml"]
 
 
 def test_an_encrypted_key_has_its_path_for_when_it_is_decrypted() -> None:
