@@ -8,9 +8,7 @@ already is never written over.
 from __future__ import annotations
 
 import enum
-import json
 import os
-import re
 import stat
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,16 +16,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
-from cryptography import x509
 
-from pipeline import files
+from pipeline import files, privacy
 from pipeline.bundles import pem
 from pipeline.bundles.formats import FORMATS
-from pipeline.bundles.parts import Endpoint
 from pipeline.device import State
 from pipeline.errors import DeviceError, DiskError, UsageError
 from pipeline.hardening import harden
-from pipeline.secret import Secret
+from pipeline.secret import Secret, plain
 from pipeline.staging import read_parts
 from pipeline.text import printable
 from pipeline.unsealing import KeyNotOpenedError
@@ -42,7 +38,7 @@ if TYPE_CHECKING:
     from pipeline.ledger import Entry, Reader
     from pipeline.unsealing import Opener
 
-__all__ = ["AT_ONCE", "Exported", "Fate", "Order", "export"]
+__all__ = ["AT_ONCE", "Exported", "Fate", "Order", "export", "prepare"]
 
 AT_ONCE = 16
 """Devices in work at once: nearly all of their time is spent waiting for the disk (fsync)."""
@@ -56,9 +52,6 @@ class Fate(enum.StrEnum):
     """It was there already, and the same."""
     LEFT_OUT = "left out"
     """The format means nothing for a device that keeps its own key."""
-
-
-_HOST = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +127,17 @@ async def export(reader: Reader, folder: RunFolder, order: Order, tell: Callable
             group.start_soon(one, entry)
 
 
+def prepare(to: Path) -> None:
+    """Have a folder to export to, which is ours alone and stays what it is.
+
+    Raises:
+        DiskError: It is open to other users, or somebody else decides what stands at its name.
+    """
+    privacy.check_above(to)
+    files.folder_above(to)
+    files.private_folder(to)
+
+
 def _chosen(reader: Reader, names: Sequence[str]) -> Iterator[Entry]:
     """Return the entries of the devices that were named, or of all that are done."""
     if not names:
@@ -162,9 +166,9 @@ class _Exporter:
 
     def prepare(self) -> None:
         """Have the folder for the export, and in it one for each format."""
-        files.folder_above(self.order.to)
-        for folder in (self.order.to, *(self.order.to / name for name in self.order.formats)):
-            self._have(folder)
+        prepare(self.order.to)
+        for name in self.order.formats:
+            self._have(self.order.to / name)
 
     def export(self, entry: Entry) -> Exported:
         """Write a device's files in each format, unless they are there."""
@@ -203,7 +207,8 @@ class _Exporter:
         if entry.certificate is None:
             raise AssertionError(f"{name} is done and has no certificate")
         certificate = replace(entry.certificate, pem=files.read_file(bundle / f"{name}.pem").decode("ascii"))
-        endpoint = _endpoint(bundle, name)
+        config, roots = (files.read_file(bundle / file) for file in ("config.json", pem.roots_name(name)))
+        endpoint = pem.endpoint_in(config, roots, name)
         return replace(read_parts(bundle, entry.device, certificate, endpoint), password=self.order.password)
 
     def _opened(self, parts: Parts) -> Parts:
@@ -221,7 +226,7 @@ class _Exporter:
         made = FORMATS.get(format_name)
         if made is not None and made.needs_key and parts.key is None:
             return Fate.LEFT_OUT
-        contents = _bundle(parts) if made is None else made.make(parts)
+        contents = pem.whole(parts) if made is None else made.make(parts)
         above = self.order.to / format_name
         place = self.folder.below(above, name)
         if os.path.lexists(place):
@@ -229,7 +234,7 @@ class _Exporter:
             if made is not None and made.matches is not None:
                 same = made.matches(parts, found)
             else:
-                same = all(found[file] == _plain(data) for file, data in contents.items())
+                same = all(found[file] == plain(data) for file, data in contents.items())
             if not same:
                 raise _DiffersError(f"{_shown(place)} is there already and differs")
             return Fate.THERE
@@ -251,42 +256,6 @@ class _Exporter:
             self._ready.add(folder)
 
 
-def _endpoint(bundle: Path, thing_name: str) -> Endpoint:
-    """Return where a device connects, by its configuration. Nothing in a folder that was handed over is trusted.
-
-    Raises:
-        FileNotFoundError: A file is not there.
-        ValueError: The configuration is not one that a run has written.
-    """
-    config = json.loads(files.read_file(bundle / "config.json"))
-    if not isinstance(config, dict):
-        raise ValueError("config.json is no object")  # noqa: TRY004  as all that is wrong with it
-    host, port, roots = config.get("endpoint"), config.get("port"), pem.roots_name(thing_name)
-    if not isinstance(host, str) or not _HOST.fullmatch(host):
-        raise ValueError("config.json has no usable endpoint")
-    if type(port) is not int or not 0 < port < 65_536:  # not isinstance: True is an int
-        raise ValueError("config.json has no usable port")
-    if config.get("root-ca") != roots or config.get("thing-name") != thing_name:
-        raise ValueError("config.json is not this bundle's")
-    text = files.read_file(bundle / roots).decode("ascii")
-    x509.load_pem_x509_certificates(text.encode("ascii"))
-    return Endpoint(host, port, text)
-
-
-def _bundle(parts: Parts) -> Contents:
-    """Return the bundle as it is: PEM files, the CSR, and the key where it is not the device's alone."""
-    name = parts.device.thing_name
-    contents: dict[str, bytes | Secret] = dict(
-        pem.contents(
-            parts.device, parts.certificate, parts.endpoint, "" if parts.key is None else parts.key.suffix
-        )
-    )
-    contents[f"{name}.csr"] = parts.csr.encode("ascii")
-    if parts.key is not None:
-        contents[f"{name}.key{parts.key.suffix}"] = parts.key.data
-    return contents
-
-
 def _read(place: Path, contents: Contents) -> dict[str, bytes]:
     """Return what a folder holds that was exported earlier.
 
@@ -303,10 +272,6 @@ def _read(place: Path, contents: Contents) -> dict[str, bytes]:
         return {file: files.read_file(place / file) for file in contents}
     except (OSError, DiskError) as error:
         raise _DiffersError(f"{_shown(place)} is there already and cannot be read") from error
-
-
-def _plain(content: bytes | Secret) -> bytes:
-    return content.reveal() if isinstance(content, Secret) else content
 
 
 def _shown(path: Path) -> str:

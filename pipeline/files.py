@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import failpoints, privacy
 from pipeline.errors import DiskError
-from pipeline.secret import Secret
+from pipeline.secret import Secret, plain
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -126,10 +126,8 @@ def fill(folder: Path, contents: Mapping[str, bytes | Secret], mode: int = PUBLI
         if path.name != name:
             raise DiskError(f"{printable(name, 128)} is no name of a file in {printable(str(folder))}")
         with named(path, "write"):
-            if isinstance(content, Secret):
-                temporary = _write_temporary(path, (content.reveal(),), SECRET)
-            else:
-                temporary = _write_temporary(path, (content,), mode)
+            own = SECRET if isinstance(content, Secret) else mode
+            temporary = _write_temporary(path, (plain(content),), own)
             try:
                 temporary.replace(path)
             except BaseException:

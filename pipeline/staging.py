@@ -14,7 +14,7 @@ from pipeline.bundles.formats import FORMATS
 from pipeline.bundles.parts import KeyFile, Parts
 from pipeline.errors import DeviceError
 from pipeline.sealing import is_sealed
-from pipeline.secret import Secret
+from pipeline.secret import Secret, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -195,7 +195,7 @@ def _have(place: Path, contents: Contents) -> None:
 def _refresh(place: Path, contents: Contents) -> None:
     """Have in a folder what this run would write: it may have been resumed with another endpoint."""
     files.sweep_temporaries(place)
-    files.fill(place, {file: data for file, data in contents.items() if not _holds(place / file, _plain(data))})
+    files.fill(place, {file: data for file, data in contents.items() if not _holds(place / file, plain(data))})
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -203,10 +203,6 @@ def _holds(path: Path, data: bytes) -> bool:
         return files.read_file(path) == data
     except FileNotFoundError:
         return False
-
-
-def _plain(content: bytes | Secret) -> bytes:
-    return content.reveal() if isinstance(content, Secret) else content
 
 
 def _taken(thing_name: str) -> DeviceError:
@@ -222,7 +218,7 @@ def _checksums(contents: Contents, further: Mapping[str, Contents]) -> dict[str,
     paths = dict(contents)
     for name, made in further.items():
         paths |= {f"{name}/{file}": data for file, data in made.items()}
-    return {path: hashlib.sha256(_plain(data)).hexdigest() for path, data in paths.items()}
+    return {path: hashlib.sha256(plain(data)).hexdigest() for path, data in paths.items()}
 
 
 def _beside(place: Path, device: Device) -> dict[str, str]:

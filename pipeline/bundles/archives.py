@@ -14,7 +14,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from pipeline.bundles import pem
-from pipeline.secret import Secret
+from pipeline.secret import Secret, plain
 
 if TYPE_CHECKING:
     from pipeline.bundles.parts import Contents, Parts
@@ -38,10 +38,10 @@ def tar(parts: Parts) -> Contents:
         folder = tarfile.TarInfo(name)
         folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, _FOLDER, _SECONDS
         archive.addfile(folder)
-        for file, content in sorted(_bundle(parts).items()):
+        for file, content in sorted(pem.whole(parts).items()):
             member = tarfile.TarInfo(f"{name}/{file}")
             member.mode, member.mtime, member.size = _mode(content), _SECONDS, len(content)
-            archive.addfile(member, io.BytesIO(_plain(content)))
+            archive.addfile(member, io.BytesIO(plain(content)))
     return {f"{name}.tar": _archive(parts, buffer)}
 
 
@@ -53,20 +53,9 @@ def zipped(parts: Parts) -> Contents:
         folder = _member(f"{name}/", stat.S_IFDIR | _FOLDER)
         folder.external_attr |= 0x10  # a folder to MS-DOS, too
         archive.writestr(folder, b"")
-        for file, content in sorted(_bundle(parts).items()):
-            archive.writestr(_member(f"{name}/{file}", stat.S_IFREG | _mode(content)), _plain(content))
+        for file, content in sorted(pem.whole(parts).items()):
+            archive.writestr(_member(f"{name}/{file}", stat.S_IFREG | _mode(content)), plain(content))
     return {f"{name}.zip": _archive(parts, buffer)}
-
-
-def _bundle(parts: Parts) -> dict[str, bytes | Secret]:
-    """Return the files of the device's folder: PEM, configuration, CSR, and the key where it is at hand."""
-    name = parts.device.thing_name
-    suffix = "" if parts.key is None else parts.key.suffix
-    files: dict[str, bytes | Secret] = dict(pem.contents(parts.device, parts.certificate, parts.endpoint, suffix))
-    files[f"{name}.csr"] = parts.csr.encode("ascii")
-    if parts.key is not None:
-        files[f"{name}.key{suffix}"] = parts.key.data
-    return files
 
 
 def _member(path: str, mode: int) -> zipfile.ZipInfo:
@@ -81,7 +70,3 @@ def _archive(parts: Parts, buffer: io.BytesIO) -> bytes | Secret:
 
 def _mode(content: bytes | Secret) -> int:
     return _SECRET if isinstance(content, Secret) else _PUBLIC
-
-
-def _plain(content: bytes | Secret) -> bytes:
-    return content.reveal() if isinstance(content, Secret) else content

@@ -1,20 +1,28 @@
 """The bundle as thingmill's users know it: PEM files beside a ``config.json`` for aws-iot-device-client.
 
-The private key is not in here: it is in the device's folder already, where it was made.
+``contents`` has no private key: that is in the device's folder already, where it was made.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pipeline.bundles.parts import Endpoint
-    from pipeline.device import Certificate, Device
+from cryptography import x509
 
-__all__ = ["contents", "roots_name"]
+from pipeline.bundles.parts import Endpoint
+
+if TYPE_CHECKING:
+    from pipeline.bundles.parts import Contents, Parts
+    from pipeline.device import Certificate, Device
+    from pipeline.secret import Secret
+
+__all__ = ["contents", "endpoint_in", "roots_name", "whole"]
 
 ROOTS = "root-ca.pem"
+
+_HOST = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
 
 
 def roots_name(thing_name: str) -> str:
@@ -58,3 +66,39 @@ def contents(
         roots: endpoint.roots.encode("ascii"),
         "config.json": (json.dumps(config, indent=2) + "\n").encode("ascii"),
     }
+
+
+def whole(parts: Parts) -> Contents:
+    """Return all files of a bundle by name: the public ones, the CSR, and the key where it is at hand."""
+    name = parts.device.thing_name
+    suffix = "" if parts.key is None else parts.key.suffix
+    files: dict[str, bytes | Secret] = dict(contents(parts.device, parts.certificate, parts.endpoint, suffix))
+    files[f"{name}.csr"] = parts.csr.encode("ascii")
+    if parts.key is not None:
+        files[f"{name}.key{suffix}"] = parts.key.data
+    return files
+
+
+def endpoint_in(config: bytes, roots: bytes, thing_name: str) -> Endpoint:
+    """Return where a device connects, out of its bundle. Nothing in a folder that was handed over is trusted.
+
+    Args:
+        config: What ``config.json`` holds.
+        roots: What the file of the roots holds.
+        thing_name: Whose bundle it is.
+
+    Raises:
+        ValueError: They are not what ``contents`` makes.
+    """
+    found = json.loads(config)
+    if not isinstance(found, dict):
+        raise ValueError("config.json is no object")  # noqa: TRY004  as all that is wrong with it
+    host, port = found.get("endpoint"), found.get("port")
+    if not isinstance(host, str) or not _HOST.fullmatch(host):
+        raise ValueError("config.json has no usable endpoint")
+    if type(port) is not int or not 0 < port < 65_536:  # not isinstance: True is an int
+        raise ValueError("config.json has no usable port")
+    if found.get("root-ca") != roots_name(thing_name) or found.get("thing-name") != thing_name:
+        raise ValueError("config.json is not this bundle's")
+    x509.load_pem_x509_certificates(roots)
+    return Endpoint(host, port, roots.decode("ascii"))

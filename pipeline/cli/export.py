@@ -78,7 +78,6 @@ def export(
         meta = reader.meta()
         folder = RunFolder(root, meta.get("sharded") == str(True))
         place = _place(folder, to)
-        privacy.check_above(place)
         if meta.get("key encryption", "none") != "none" or reader.count(_NAMES_RECIPIENTS):
             can_open = bool(identity) or passphrase is not None
             _check_listings(listings)
@@ -180,16 +179,14 @@ class _Told:
 
     def carry_out(self, listings: Sequence[str]) -> None:
         """Export, and say what came of it, however it ends."""
-        from pipeline import files
-        from pipeline.export import export
+        from pipeline.export import export, prepare
         from pipeline.report import write_listings
 
         try:
             if self.order.formats:
                 run_async(lambda: export(self.reader, self.folder, self.order, self._add))
             if listings:
-                files.folder_above(self.order.to)
-                files.private_folder(self.order.to)
+                prepare(self.order.to)
                 for note in write_listings(self.reader, self.folder, listings, self.order.to):
                     self.failed += 1
                     say(f"thingmill: {note}", err=True)

@@ -78,7 +78,7 @@ class _Bundle:
     entry: Entry
     folder: Path
     opener: Opener | None
-    contents: dict[str, bytes] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict, repr=False)
     key: bytes | None = field(default=None, repr=False)
     findings: list[Finding] = field(default_factory=list)
     suspect: set[str] = field(default_factory=set)
