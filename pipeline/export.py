@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from pipeline import files, privacy
 from pipeline.bundles import pem
-from pipeline.bundles.formats import FORMATS
+from pipeline.bundles.formats import FORMATS, PKCS12
 from pipeline.device import State
 from pipeline.errors import DeviceError, DiskError, UsageError
 from pipeline.hardening import harden
@@ -78,6 +78,10 @@ class Order:
         """Whether keys are opened for a format."""
         made = FORMATS.get(format_name)
         return self.in_clear or (made is not None and made.opens_key)
+
+    def may_open(self, format_name: str) -> bool:
+        """Whether an encrypted key may be opened for a format: it was said so, or is encrypted there too."""
+        return self.in_clear or (format_name == PKCS12 and self.password is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +155,8 @@ def _chosen(reader: Reader, names: Sequence[str]) -> Iterator[Entry]:
     return (entry for seq in numbers for entry in reader.entries(f"seq = {seq:d}"))
 
 
-class _DiffersError(Exception):
-    """Something else has a device's place."""
+class _UnwrittenError(Exception):
+    """A format of a device is not written, in a sentence."""
 
 
 @dataclass(slots=True)
@@ -191,8 +195,8 @@ class _Exporter:
             return Exported(name, {}, [f"its bundle is not as a run writes it: {printable(str(error), 200)}"])
         for format_name in self.order.formats:
             try:
-                fates[format_name] = self._write(format_name, opened if self.order.opens(format_name) else parts)
-            except _DiffersError as error:
+                fates[format_name] = self._write(format_name, self._fitting(format_name, parts, opened))
+            except _UnwrittenError as error:
                 problems.append(str(error))
             except DeviceError as error:
                 problems.append(f"{format_name}: {printable(error.message)}")
@@ -221,6 +225,18 @@ class _Exporter:
             return parts
         return replace(parts, key=self.order.opener.open(parts.key))
 
+    def _fitting(self, format_name: str, parts: Parts, opened: Parts) -> Parts:
+        """Return what a format is made from: with the key as it lies there, or opened where that may be.
+
+        Raises:
+            _UnwrittenError: A key that is encrypted would be in clear, and nobody said that it may.
+        """
+        if not self.order.opens(format_name):
+            return parts
+        if parts.key is not None and parts.key.encrypted and not self.order.may_open(format_name):
+            raise _UnwrittenError(f"{format_name}: its key is encrypted, and would be in clear (see --in-clear)")
+        return opened
+
     def _write(self, format_name: str, parts: Parts) -> Fate:
         name = parts.device.thing_name
         made = FORMATS.get(format_name)
@@ -236,7 +252,7 @@ class _Exporter:
             else:
                 same = all(found[file] == plain(data) for file, data in contents.items())
             if not same:
-                raise _DiffersError(f"{_shown(place)} is there already and differs")
+                raise _UnwrittenError(f"{_shown(place)} is there already and differs")
             return Fate.THERE
         if place.parent != above:
             self._have(place.parent)
@@ -260,18 +276,18 @@ def _read(place: Path, contents: Contents) -> dict[str, bytes]:
     """Return what a folder holds that was exported earlier.
 
     Raises:
-        _DiffersError: It is no folder of these files with their modes.
+        _UnwrittenError: It is no folder of these files with their modes.
     """
     try:
         if not stat.S_ISDIR(place.lstat().st_mode) or {path.name for path in place.iterdir()} != set(contents):
-            raise _DiffersError(f"{_shown(place)} is there already and does not hold the same files")
+            raise _UnwrittenError(f"{_shown(place)} is there already and does not hold the same files")
         for file, data in contents.items():
             mode = stat.S_IMODE((place / file).lstat().st_mode)
             if isinstance(data, Secret) and mode != files.SECRET:
-                raise _DiffersError(f"{_shown(place / file)} holds a key and has mode {mode:04o}, not 0400")
+                raise _UnwrittenError(f"{_shown(place / file)} holds a key and has mode {mode:04o}, not 0400")
         return {file: files.read_file(place / file) for file in contents}
     except (OSError, DiskError) as error:
-        raise _DiffersError(f"{_shown(place)} is there already and cannot be read") from error
+        raise _UnwrittenError(f"{_shown(place)} is there already and cannot be read") from error
 
 
 def _shown(path: Path) -> str:

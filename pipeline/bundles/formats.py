@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
     from pipeline.bundles.parts import Contents, Parts
 
-__all__ = ["FORMATS", "PEM", "Format", "unknown"]
+__all__ = ["FORMATS", "PEM", "PKCS12", "Format", "unknown"]
 
 PEM = "pem"
 """The format that every bundle has."""
+
+PKCS12 = "pkcs12"
+"""The one format that can have a password of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ FORMATS: dict[str, Format] = {
     "aws-console": Format(aws_console.contents, "files named as the AWS console names its downloads"),
     "greengrass": Format(greengrass.contents, "the installer of AWS IoT Greengrass v2"),
     "device-client": Format(device_client.contents, "aws-iot-device-client"),
-    "pkcs12": Format(
+    PKCS12: Format(
         pkcs12.contents,
         "one .p12 file with key, certificate and roots",
         opens_key=True,

@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from pipeline.layout import RunFolder
     from pipeline.ledger import Reader
 
-_PKCS12 = "pkcs12"
-"""The one format that can have a password of its own."""
-
-_NAMES_RECIPIENTS = "json_extract(description, '$.encrypt_to') IS NOT NULL"
-"""Picks the devices whose own rows say what their keys are encrypted to."""
-
 _TOLD_SECONDS = 5.0
 """How often it is said how far an export is."""
 
@@ -61,6 +55,8 @@ def export(
 ) -> None:
     """Write the bundles of finished devices in other formats. Run it again to go on."""
     from pipeline import privacy
+    from pipeline.bundles.listings import LISTINGS
+    from pipeline.cli.formats import known, refuse_opening
     from pipeline.cli.unsealing import opener
     from pipeline.export import Order
     from pipeline.layout import RunFolder
@@ -68,7 +64,9 @@ def export(
     from pipeline.lock import RunLock
     from pipeline.passwords import read_password
 
-    formats, listings = _chosen(format)
+    chosen = known(format)
+    formats = [name for name in chosen if name not in LISTINGS]
+    listings = [name for name in chosen if name in LISTINGS]
     if listings and device:
         raise UsageError("a listing is of all devices", advice="give --device with formats of devices only")
     root = find_run(run, output)
@@ -78,9 +76,11 @@ def export(
         meta = reader.meta()
         folder = RunFolder(root, meta.get("sharded") == str(True))
         place = _place(folder, to)
-        if meta.get("key encryption", "none") != "none" or reader.count(_NAMES_RECIPIENTS):
+        sealed = meta.get("key encryption", "none") != "none"
+        if sealed or reader.names_recipients():
+            refuse_opening(listings)
+        if sealed:
             can_open = bool(identity) or passphrase is not None
-            _check_listings(listings)
             _check_clear(formats, can_open=can_open, in_clear=in_clear, password=pkcs12_password is not None)
         password = None
         if pkcs12_password is not None:
@@ -93,36 +93,10 @@ def export(
         raise typer.Exit(1)
 
 
-def _chosen(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the formats of devices and the listings among names, each once."""
-    from pipeline.bundles.formats import FORMATS, PEM, unknown
-    from pipeline.bundles.listings import LISTINGS
-
-    for name in unknown(names):
-        there = ", ".join([PEM, *FORMATS, *LISTINGS])
-        raise UsageError(f"there is no format {printable(name)}", advice=f"there are {there}")
-    once = list(dict.fromkeys(names))
-    return [name for name in once if name not in LISTINGS], [name for name in once if name in LISTINGS]
-
-
-def _check_listings(listings: Sequence[str]) -> None:
-    """See that no listing leads to keys that are encrypted, as if they were not.
-
-    Raises:
-        UsageError: One does.
-    """
-    from pipeline.bundles.listings import LISTINGS
-
-    for name in listings:
-        if LISTINGS[name].opens_key:
-            raise UsageError(
-                f"{name} leads to keys in bundles, and those of this run are encrypted",
-                advice="export the keys in clear in a format that the line takes instead",
-            )
-
-
 def _check_clear(formats: Sequence[str], *, can_open: bool, in_clear: bool, password: bool) -> None:
-    """See that keys that are encrypted are written in clear by nobody who did not say so.
+    """See, for a run all of whose keys are encrypted, that what opens them is there and may be used.
+
+    It is said once and before anything is written; ``export`` sees to it for each device.
 
     Args:
         formats: What is asked for.
@@ -133,10 +107,10 @@ def _check_clear(formats: Sequence[str], *, can_open: bool, in_clear: bool, pass
     Raises:
         UsageError: Something is not said that has to be.
     """
-    from pipeline.bundles.formats import FORMATS
+    from pipeline.bundles.formats import FORMATS, PKCS12
 
     opening = [name for name in formats if name in FORMATS and FORMATS[name].opens_key]
-    clear = [name for name in opening if not (name == _PKCS12 and password)]
+    clear = [name for name in opening if not (name == PKCS12 and password)]
     for name in clear if not in_clear else ():
         raise UsageError(
             f"{name} has keys in clear, and those of this run are encrypted",

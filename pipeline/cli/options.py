@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cli.formats import known, refuse_opening
 from pipeline.errors import RunFolderError, UsageError
 from pipeline.settings import Access, Defaults, Encryption, Existing, KeyType, Settings, usable_cores
 from pipeline.text import printable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.secret import Secret
 
-__all__ = ["refuse_opening", "resolve"]
+__all__ = ["resolve"]
 
 _POLICY_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 _POLICY_CHARACTERS = 2048
@@ -43,7 +44,8 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
         raise UsageError("--local and --endpoint-url exclude each other", advice="give one of them")
     quotas = told.get("quota", {})
     run_folder = Path(manifest).parent if fed_back else _run_folder(manifest, told)
-    formats = _formats(told.get("format", ()))
+    # Every bundle is PEM files, whatever else is asked for.
+    formats = tuple(name for name in known(told.get("format", ())) if name != "pem")
     encryption = _encryption(given, table, run_folder, fed_back=fed_back)
     if manifest == "-" and encryption.source == "fd:0":
         raise UsageError("the manifest and the passphrase cannot both be standard input")
@@ -146,19 +148,6 @@ def _policy(policy: str | None) -> tuple[str | None, str | None]:
     return path.stem, text
 
 
-def _formats(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the formats besides PEM, which every bundle has, and the listings."""
-    if not names:
-        return ()
-    from pipeline.bundles.formats import FORMATS, PEM, unknown
-    from pipeline.bundles.listings import LISTINGS
-
-    for name in unknown(names):
-        there = ", ".join([PEM, *FORMATS, *LISTINGS])
-        raise UsageError(f"there is no format {printable(name)}", advice=f"there are {there}")
-    return tuple(name for name in dict.fromkeys(names) if name != PEM)
-
-
 def _encryption(
     given: Mapping[str, Any], table: Mapping[str, Any], run_folder: Path, *, fed_back: bool
 ) -> Encryption:
@@ -193,23 +182,6 @@ def _encryption(
         return Encryption(passphrase=True)
     recalled = meta.get("recipients", "") if fed_back else ""
     return Encryption(recipients=tuple(recalled.splitlines()))
-
-
-def refuse_opening(formats: Sequence[str]) -> None:
-    """Refuse formats that keys are written into in another form, or lead to them, where keys are encrypted.
-
-    Raises:
-        UsageError: One of ``formats`` is such.
-    """
-    from pipeline.bundles.formats import FORMATS
-    from pipeline.bundles.listings import LISTINGS
-
-    opening = [name for name in formats if (FORMATS.get(name) or LISTINGS[name]).opens_key]
-    if opening:
-        raise UsageError(
-            f"keys are encrypted, and the format {opening[0]} has to have them in clear",
-            advice="leave it out, and make it where keys may be opened: thingmill export … --identity FILE",
-        )
 
 
 def _pkcs12_password(manifest: str, told: Mapping[str, Any], formats: Sequence[str]) -> Secret | None:

@@ -74,8 +74,9 @@ def run(
 ) -> None:
     """Provision every device of a manifest. Run it again to resume."""
     given = dict(locals())
+    from pipeline.cli.formats import refuse_opening
     from pipeline.cli.invocation import Invocation
-    from pipeline.cli.options import refuse_opening, resolve
+    from pipeline.cli.options import resolve
     from pipeline.errors import UsageError
     from pipeline.manifest import load, run_settings
     from pipeline.progress import validating

@@ -107,6 +107,10 @@ class Reader:
         """Return how many entries ``entries`` would yield for the same condition, without reading them."""
         return int(self._ask(f"SELECT count(*) FROM devices WHERE {condition}")[0][0])  # noqa: S608
 
+    def names_recipients(self) -> bool:
+        """Return whether rows of the manifest say themselves what their keys are encrypted to."""
+        return self.count("json_extract(description, '$.encrypt_to') IS NOT NULL") > 0
+
     def seq_of(self, thing_name: str) -> int | None:
         """Return a device's number by its thing's name, or None where the run has none of that name."""
         question = "SELECT seq FROM devices WHERE folded = ? AND thing_name = ?"

@@ -113,3 +113,31 @@ def test_a_listing_that_leads_to_keys_is_refused(encrypted: Exporting) -> None:
     """What reads it would take what is encrypted for the key; others are written."""
     assert "encrypted" in encrypted("--format", "mass-mfg", expect=2)
     encrypted("--format", "bulk-results")
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, aws_keys: None) -> Exporting:  # noqa: ARG001  a client wants keys
+    """The command line for a run in which a row names a recipient and another does not."""
+    identity = pyrage.x25519.Identity.generate()
+    (tmp_path / "identity").write_text(str(identity), encoding="ascii")
+
+    async def make() -> None:
+        async with AwsIotDouble() as double:
+            rows = f"name,encrypt_to\nclear,\nsealed,{identity.to_public()}\n"
+            await Mill(double, tmp_path).run(rows, suffix=".csv")
+
+    anyio.run(make)
+    return Exporting(tmp_path / "run")
+
+
+@pytest.mark.parametrize("given", [(), ("--identity", "identity")], ids=["nothing", "identity"])
+def test_where_some_keys_are_encrypted_each_device_is_judged_by_its_own(
+    mixed: Exporting, given: tuple[str, ...]
+) -> None:
+    """A key in clear is exported without a word; an encrypted one is not written in clear unless it is said."""
+    words = [str(mixed.root.parent / word) if word == "identity" else word for word in given]
+    said = mixed("--format", "der", *words, expect=1)
+    assert "sealed: der: its key is encrypted, and would be in clear (see --in-clear)" in said
+    assert [path.name for path in (mixed.root / "export" / "der").iterdir()] == ["clear"]
+    mixed("--format", "der", "--in-clear", "--identity", str(mixed.root.parent / "identity"))
+    assert (mixed.root / "export" / "der" / "sealed" / "sealed.key.der").stat().st_mode & 0o777 == 0o400
