@@ -9,9 +9,12 @@ from __future__ import annotations
 import enum
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.settings import KeyType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Certificate", "Device", "Issued", "KeyReceipt", "State"]
 
@@ -92,10 +95,12 @@ class KeyReceipt:
     Attributes:
         csr: The PEM CSR, at most 4,096 characters (AWS IoT's limit).
         spki_sha256: Hex SHA-256 of the DER SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7).
+        files: The hex SHA-256 of the key's file by its name, where it is encrypted: nobody here can look into it.
     """
 
     csr: str
     spki_sha256: str
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

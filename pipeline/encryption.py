@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline import keys
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
+
+from pipeline import files, keys
+from pipeline.bundles.formats import PKCS12
 from pipeline.device import State
 from pipeline.errors import UsageError
 from pipeline.pkcs8 import WrappingKey
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.secret import Secret
     from pipeline.settings import Encryption
 
-__all__ = ["choose_seal"]
+__all__ = ["choose_seal", "try_password"]
 
 _MOST_TRIED = 3
 """Keys that a passphrase is tried on, so that one damaged file does not speak for all."""
@@ -64,6 +67,28 @@ def choose_seal(
             advice="give the same --passphrase as before; nothing was done",
         )
     return LockedSeal()
+
+
+def try_password(password: Secret | None, reader: Reader, folder: RunFolder) -> None:
+    """See that a PKCS #12 file that the run has made already opens with the password for those that follow.
+
+    Raises:
+        UsageError: It does not: the run's files would have one password here and another there.
+    """
+    for entry in reader.entries(f"state >= {State.BUNDLED:d}"):
+        name = entry.device.thing_name
+        try:
+            data = files.read_file(folder.bundle(name) / PKCS12 / f"{name}.p12")
+        except FileNotFoundError:
+            continue
+        try:
+            load_pkcs12(data, None if password is None else password.reveal())
+        except ValueError:
+            raise UsageError(
+                "the PKCS #12 files that this run has made already do not open with this password",
+                advice="give the one that it was begun with",
+            ) from None
+        return
 
 
 def _left(reader: Reader, folder: RunFolder) -> int:

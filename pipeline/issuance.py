@@ -39,6 +39,8 @@ from pipeline.stop import StoppedError
 from pipeline.things import ensure_thing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipeline.aws.gate import Gate
     from pipeline.aws.registry import Registry
     from pipeline.bundles.parts import Endpoint
@@ -65,6 +67,7 @@ class _Work:
     spki_sha256: str
     certificate: Certificate | None
     creating: bool
+    files: Mapping[str, str]
     csr: str | None = None
     unanswered: int = 0
 
@@ -97,8 +100,8 @@ class Issuance:
             CallError: AWS refused for the run as a whole.
             DiskError: The disk refused.
         """
-        spki, created = entry.spki_sha256 or "", entry.thing_created
-        work = _Work(entry.seq, entry.device, entry.state, spki, entry.certificate, created)
+        known = (entry.spki_sha256 or "", entry.certificate, entry.thing_created, entry.files)
+        work = _Work(entry.seq, entry.device, entry.state, *known)
         if work.state is State.LISTED:
             await self._step_1_thing(work)
         if work.state is State.PLANNED:
@@ -136,19 +139,21 @@ class Issuance:
         else:
             receipt = await self._receipt(device, expected=None)
         # From here on the key is durable, though nothing that leaves the machine depends on it yet.
-        await self.ledger.keyed(work.seq, receipt.spki_sha256)
-        work.spki_sha256, work.csr = receipt.spki_sha256, receipt.csr
+        await self.ledger.keyed(work.seq, receipt.spki_sha256, receipt.files)
+        work.spki_sha256, work.csr, work.files = receipt.spki_sha256, receipt.csr, receipt.files
         self._reached(work, State.KEYED)
 
     async def _see_key(self, work: _Work) -> None:
         """See in a resumed run that the key on disk is still the one that the ledger knows."""
         if work.device.csr is None:
-            work.csr = (await self._receipt(work.device, expected=work.spki_sha256)).csr
+            receipt = await self._receipt(work.device, expected=work.spki_sha256)
+            if receipt.files != work.files:
+                raise keys.lost(2, work.device.thing_name)
+            work.csr = receipt.csr
 
     async def _receipt(self, device: Device, *, expected: str | None) -> KeyReceipt:
-        folder = self.folder.staged(device.thing_name)
-        key_type = device.key_type or self.settings.key_type
-        asked = (folder, device.thing_name, device.common_name, key_type, expected)
+        name, key_type = device.thing_name, device.key_type or self.settings.key_type
+        asked = (self.folder.staged(name), name, device.common_name, key_type, expected)
         seal = sealing.AgeSeal(device.encrypt_to) if device.encrypt_to else self.seal
         if seal is None:
             make = partial(keys.ensure_key, *asked)
@@ -236,8 +241,8 @@ class Issuance:
 
     async def _step_6_bundle(self, work: _Work) -> None:
         bundle = (self.folder, work.device, _certificate(work), self.endpoint)
-        password = Carried.of(self.settings.pkcs12_password)
-        publish = partial(staging.publish, *bundle, self.settings.formats, password)
+        extra = (self.settings.formats, Carried.of(self.settings.pkcs12_password))
+        publish = partial(staging.publish, *bundle, *extra, staging.Known(work.spki_sha256, work.files))
         await self.ledger.bundled(work.seq, await self.writers.do(publish))
         self._reached(work, State.BUNDLED)
 

@@ -44,6 +44,7 @@ __all__ = [
     "is_whole",
     "key_file",
     "lost",
+    "parsed",
     "public_key_of_csr",
     "sign_request",
     "spki_sha256",
@@ -153,6 +154,18 @@ def key_file(folder: Path, thing_name: str) -> Path | None:
     """Return where a device's key lies in a folder, encrypted to recipients or not, or None where none does."""
     places = (folder / f"{thing_name}.key{suffix}" for suffix in ("", ".age"))
     return next((place for place in places if os.path.lexists(place)), None)
+
+
+def parsed(pem: bytes) -> PrivateKey | None:
+    """Return a private key in clear, or None where it is none. What a parser says of it could quote it.
+
+    An RSA key's numbers are not checked against each other: that takes a third of a second for 4,096 bits, and is
+    what ``thingmill verify`` is for.
+    """
+    try:
+        return cast("PrivateKey", load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True))
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
 
 
 def is_whole(folder: Path, thing_name: str) -> bool:

@@ -25,8 +25,9 @@ from pipeline.aws.registry import ISSUE
 from pipeline.aws.session import open_registry
 from pipeline.binding import binding
 from pipeline.breaker import Breaker
+from pipeline.bundles.formats import PKCS12
 from pipeline.device import State
-from pipeline.encryption import choose_seal
+from pipeline.encryption import choose_seal, try_password
 from pipeline.errors import DeviceError, DiskError, InterruptedRunError, ThingmillError
 from pipeline.issuance import Issuance
 from pipeline.layout import RunFolder
@@ -117,6 +118,8 @@ class Run:
             seal = await anyio.to_thread.run_sync(
                 choose_seal, settings.encryption, self.passphrase, ledger.read, folder
             )
+            if PKCS12 in settings.formats:
+                await anyio.to_thread.run_sync(try_password, settings.pkcs12_password, ledger.read, folder)
             self._warn_of_no_policy()
             for finding in account.findings:
                 if finding.worrying:

@@ -138,7 +138,7 @@ def ensure_sealed_key(
         return _make(folder, thing_name, common_name, key_type, seal)
     if not is_sealed(sealed):
         raise _strange(path, "is not encrypted as the keys of this run are")
-    receipt = _take_up(folder, thing_name, sealed, expected)
+    receipt = _take_up(path, thing_name, sealed, expected)
     if expected is None and not _was_asked_for(receipt.csr, common_name, key_type):
         raise _strange(path, f"is not for the {key_type} key of {common_name}")
     return receipt
@@ -161,31 +161,32 @@ def _make(folder: Path, thing_name: str, common_name: str, key_type: KeyType, se
         files.remove(_pending(folder, sealed))
         raise _strange(path, "was written by another process just now") from None
     failpoints.hit("key.durable")
-    return _name_csr(folder, thing_name, sealed, csr)
+    return _name_csr(path, thing_name, sealed, csr)
 
 
-def _take_up(folder: Path, thing_name: str, sealed: bytes, expected: str | None) -> KeyReceipt:
+def _take_up(path: Path, thing_name: str, sealed: bytes, expected: str | None) -> KeyReceipt:
     """Return the receipt for a key that is there, from the CSR that was made with it."""
+    folder = path.parent
     named, pending = folder / f"{thing_name}.csr", _pending(folder, sealed)
     try:
         try:
-            receipt = _name_csr(folder, thing_name, sealed, files.read_file(pending).decode("ascii"))
+            receipt = _name_csr(path, thing_name, sealed, files.read_file(pending).decode("ascii"))
         except FileNotFoundError:
-            receipt = _receipt(files.read_file(named).decode("ascii"))
+            receipt = _receipt(path, sealed, files.read_file(named).decode("ascii"))
     except (FileNotFoundError, ValueError):
         if expected is not None:
             raise keys.lost(2, thing_name) from None
-        raise _strange(keys.key_file(folder, thing_name) or named, "is there without its CSR") from None
+        raise _strange(path, "is there without its CSR") from None
     if expected is not None and receipt.spki_sha256 != expected:
         raise keys.lost(2, thing_name)
     files.sweep_temporaries(folder)
     return receipt
 
 
-def _name_csr(folder: Path, thing_name: str, sealed: bytes, csr: str) -> KeyReceipt:
-    receipt = _receipt(csr)
-    files.replace_whole(folder / f"{thing_name}.csr", csr.encode("ascii"))
-    files.remove(_pending(folder, sealed))
+def _name_csr(path: Path, thing_name: str, sealed: bytes, csr: str) -> KeyReceipt:
+    receipt = _receipt(path, sealed, csr)
+    files.replace_whole(path.with_name(f"{thing_name}.csr"), csr.encode("ascii"))
+    files.remove(_pending(path.parent, sealed))
     failpoints.hit("key.receipt")
     return receipt
 
@@ -195,8 +196,12 @@ def _pending(folder: Path, sealed: bytes) -> Path:
     return folder / f".{hashlib.sha256(sealed).hexdigest()}.tmp"
 
 
-def _receipt(csr: str) -> KeyReceipt:
-    return KeyReceipt(csr=csr, spki_sha256=keys.spki_sha256(keys.public_key_of_csr(csr)))
+def _receipt(path: Path, sealed: bytes, csr: str) -> KeyReceipt:
+    return KeyReceipt(
+        csr=csr,
+        spki_sha256=keys.spki_sha256(keys.public_key_of_csr(csr)),
+        files={path.name: hashlib.sha256(sealed).hexdigest()},
+    )
 
 
 def _was_asked_for(csr: str, common_name: str, key_type: KeyType) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline import files, keys
 from pipeline.bundles import pem
@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     from pipeline.layout import RunFolder
     from pipeline.passwords import Carried
 
-__all__ = ["publish", "read_csr", "read_key", "read_parts", "see_key"]
+__all__ = ["Known", "publish", "read_csr", "read_key", "read_parts", "see_key"]
+
+
+class Known(NamedTuple):
+    """What the ledger knows of a device's key.
+
+    Attributes:
+        spki_sha256: The hash of its public key.
+        files: The hex SHA-256 of the key's file by its name, where it is encrypted.
+    """
+
+    spki_sha256: str
+    files: Mapping[str, str]
 
 
 def read_csr(folder: RunFolder, device: Device, spki_sha256: str) -> str:
@@ -98,6 +110,7 @@ def publish(
     endpoint: Endpoint,
     formats: Sequence[str] = (),
     password: Carried | None = None,
+    known: Known | None = None,
 ) -> dict[str, str]:
     """Write the files of a bundle beside key and CSR, and give the folder its place among the bundles, durably.
 
@@ -111,13 +124,14 @@ def publish(
         endpoint: Where it connects.
         formats: The further formats, by name.
         password: Encrypts PKCS #12 files, or None.
+        known: What the key must be, or None where the caller has seen to that.
 
     Returns:
         The hex SHA-256 of each file by its path in the folder; the key's own only where it is encrypted, since
         then nobody sees without an identity whether it is whole.
 
     Raises:
-        DeviceError: The key is gone, or something that is not of this run has the bundle's place.
+        DeviceError: The key is gone or another, or something that is not of this run has the bundle's place.
         DiskError: The disk refused.
     """
     name = device.thing_name
@@ -131,6 +145,7 @@ def publish(
         # A run may have been killed between the rename and the ledger's next state.
         if staged.exists() or not _is_bundle(final, name, contents):
             raise _taken(name)
+        _see_right_key(final, device, known)
         further = more(final)
         _refresh(final, contents)
         for format_name, made in further.items():
@@ -144,6 +159,7 @@ def publish(
         if final.parent != folder.devices:
             files.private_folder(final.parent)
         files.sweep_temporaries(staged)
+        _see_right_key(staged, device, known)
         further = more(staged)
         for format_name, made in further.items():
             _have(staged / format_name, made)
@@ -153,6 +169,31 @@ def publish(
     except FileNotFoundError:
         raise keys.lost(6, name) from None
     return checksums
+
+
+def _see_right_key(place: Path, device: Device, known: Known | None) -> None:
+    """See that the key in a folder is the one that the certificate is for: no bundle holds another's.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        DeviceError: It is another.
+    """
+    if device.csr is not None or known is None:
+        return
+    name = device.thing_name
+    key = read_key(place, name)
+    if key.encrypted:
+        right = hashlib.sha256(key.data.reveal()).hexdigest() == known.files.get(f"{name}.key{key.suffix}")
+    else:
+        parsed = keys.parsed(key.data.reveal())
+        right = parsed is not None and keys.spki_sha256(parsed.public_key()) == known.spki_sha256
+    if not right:
+        raise DeviceError(
+            6,
+            "WrongKey",
+            f"{name}.key{key.suffix} is not the key that the certificate was issued for",
+            advice="put the key back that the run made for this device, then run the same command again",
+        )
 
 
 def _further(

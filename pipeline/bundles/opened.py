@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
+from pipeline import keys
 from pipeline.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -18,9 +16,6 @@ __all__ = ["opened_key"]
 
 def opened_key(parts: Parts) -> PrivateKey:
     """Return the private key of a device.
-
-    An RSA key's numbers are not checked against each other: that takes a third of a second for 4096 bits, and is
-    what ``thingmill verify`` is for.
 
     Args:
         parts: Those of a device whose key is at hand.
@@ -37,11 +32,7 @@ def opened_key(parts: Parts) -> PrivateKey:
             f"{parts.device.thing_name}'s key is encrypted, and this format takes it in clear",
             advice="give what opens it",
         )
-    try:
-        key = load_pem_private_key(parts.key.data.reveal(), password=None, unsafe_skip_rsa_key_validation=True)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        # Without the cause: what a parser says of a key could quote it.
-        key = None
+    key = keys.parsed(parts.key.data.reveal())
     if key is None:
         raise DeviceError(
             6,
@@ -49,4 +40,4 @@ def opened_key(parts: Parts) -> PrivateKey:
             f"{parts.device.thing_name}.key is no private key",
             advice="put the file back as it was, then run the same command again",
         )
-    return cast("PrivateKey", key)
+    return key

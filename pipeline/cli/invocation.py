@@ -26,8 +26,6 @@ from pipeline.revocation import refuse_revoked
 from pipeline.run import Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.preflight import Account
@@ -121,11 +119,9 @@ class Invocation:
         source = self.settings.encryption.source
         if source is None:
             return None
-        has_keys = any(any(folder.iterdir()) for folder in self._key_folders() if folder.is_dir())
-        return read_password(source, "the passphrase of the keys", confirm=not has_keys)
-
-    def _key_folders(self) -> tuple[Path, Path]:
-        return self._folder.devices, self._folder.staging
+        folders = (self._folder.devices, self._folder.staging)
+        has_key = any(next(folder.rglob("*.key"), None) for folder in folders)
+        return read_password(source, "the passphrase of the keys", confirm=not has_key)
 
     async def _run(self) -> None:
         async with AsyncExitStack() as stack:

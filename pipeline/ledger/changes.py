@@ -7,6 +7,7 @@ import json
 import sqlite3
 import time
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 import anyio
@@ -121,9 +122,16 @@ class Ledger:
         old = json.dumps(list(old_certificates)) if old_certificates else None
         await self._move(seq, State.LISTED, State.PLANNED, thing_created=int(created), old_certificates=old)
 
-    async def keyed(self, seq: int, spki_sha256: str) -> None:
-        """Step 2 is durable: key and CSR are on disk."""
-        await self._move(seq, State.PLANNED, State.KEYED, spki_sha256=spki_sha256)
+    async def keyed(self, seq: int, spki_sha256: str, checksums: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Step 2 is durable: key and CSR are on disk.
+
+        Args:
+            seq: The device.
+            spki_sha256: The hash of its public key.
+            checksums: That of the key's file by its name, where it is encrypted.
+        """
+        files = _json(checksums) if checksums else None
+        await self._move(seq, State.PLANNED, State.KEYED, spki_sha256=spki_sha256, files=files)
 
     async def requested(self, seq: int) -> None:
         """Step 3 is durable: a certificate may be asked for from now on. The time kept is AWS's."""
@@ -153,8 +161,7 @@ class Ledger:
             seq: The device.
             checksums: The hex SHA-256 of each public file of the bundle, by its name.
         """
-        files = json.dumps(checksums, separators=(",", ":"))
-        await self._move(seq, State.ISSUED, State.BUNDLED, certificate_pem=None, files=files)
+        await self._move(seq, State.ISSUED, State.BUNDLED, certificate_pem=None, files=_json(checksums))
 
     async def linked(self, seq: int) -> None:
         """Step 7 is durable."""
@@ -231,6 +238,10 @@ class Ledger:
                 raise AssertionError(f"device {seq} is not in state {before!r}: a step was about to be done twice")
 
         await self._writer.write(apply)
+
+
+def _json(checksums: Mapping[str, str]) -> str:
+    return json.dumps(dict(checksums), separators=(",", ":"))
 
 
 def _now() -> str:

@@ -49,7 +49,7 @@ class Entry:
         spki_sha256: Its public key's hash, from KEYED on.
         requested_at: When its certificate was asked for, seconds of the epoch, from REQUESTED on.
         certificate: Its certificate from ISSUED on; its ``pem`` is empty once the bundle holds it.
-        files: The hex SHA-256 of each public file of its bundle by name, from BUNDLED on.
+        files: The hex SHA-256 of its bundle's files by name, from BUNDLED on; of an encrypted key from KEYED on.
         old_certificates: The ARNs of the certificates that its thing had before this run (``--existing rotate``).
         retired: Whether those were taken away.
         outcome: ``failed``, ``skipped``, ``revoked``, or None while it is under way or done.

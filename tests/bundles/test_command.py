@@ -135,6 +135,22 @@ def test_a_run_that_had_a_password_does_not_go_on_without_it(line: Line, passwor
     assert load_pkcs12((line.devices / "two" / "pkcs12" / "two.p12").read_bytes(), PASSWORD.encode()).key
 
 
+def test_a_run_has_one_password(line: Line, password: str, tmp_path: Path) -> None:
+    """Rows that are appended with another password are refused; with the first they are provisioned."""
+    line.run(*asking("pkcs12"), "--pkcs12-password", password)
+    with line.manifest.open("a", encoding="ascii") as file:
+        file.write('{"thing_name": "later"}\n')
+    other = tmp_path / "other"
+    other.touch(0o600)
+    other.write_text("another password\n", encoding="ascii")
+    said = line.run(*asking("pkcs12"), "--pkcs12-password", f"file:{other}", expect=2)
+    assert "do not open with this password" in said
+    assert not (line.devices / "later").exists()
+    line.run(*asking("pkcs12"), "--pkcs12-password", password)
+    data = (line.devices / "later" / "pkcs12" / "later.p12").read_bytes()
+    assert load_pkcs12(data, PASSWORD.encode()).key is not None
+
+
 def test_pkcs12_without_a_password_is_a_choice(line: Line) -> None:
     """The file then opens without one, and its mode alone keeps it."""
     line.run(*asking("pkcs12"))

@@ -8,10 +8,13 @@ import pytest
 
 from pipeline.bundles import formats
 from pipeline.bundles.formats import Format
+from pipeline.cli import invocation
+from pipeline.cli.invocation import Invocation
 from pipeline.cli.options import resolve
 from pipeline.errors import ManifestError, UsageError
-from pipeline.manifest import run_settings
+from pipeline.manifest import load, run_settings
 from pipeline.recipients import read
+from pipeline.secret import Secret
 from pipeline.settings import Encryption
 
 if TYPE_CHECKING:
@@ -72,3 +75,29 @@ def test_a_format_that_opens_keys_is_refused_up_front(holder: Holder, monkeypatc
         with pytest.raises(UsageError, match="the format opening has to have them in clear") as caught:
             resolved(**encryption, format=["copying", "opening"])
         assert "thingmill export" in caught.value.advice
+
+
+@pytest.mark.parametrize("there", ["", "staging/one/one.csr", "staging/one/one.key", "devices/ab/one/one.key"])
+def test_a_passphrase_is_asked_for_twice_until_a_key_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    """A slip would lock the owner out of every key, and only a key that is there can tell."""
+    asked: list[bool] = []
+
+    def told(*_: object, confirm: bool) -> Secret:
+        asked.append(confirm)
+        return Secret(b"a passphrase")
+
+    monkeypatch.setattr(invocation, "read_password", told)
+    manifest = tmp_path / "line.txt"
+    manifest.write_text("one\n", encoding="ascii")
+    (tmp_path / "output" / "line").mkdir(parents=True)
+    if there:
+        path = tmp_path / "output" / "line" / there
+        path.parent.mkdir(parents=True)
+        path.touch()
+    given = {"passphrase": "prompt", "output": str(tmp_path / "output")}
+    settings = resolve(str(manifest), given, {})
+    with load(str(manifest), settings.defaults) as roster:
+        Invocation(settings, roster, "quiet")._read_passphrase()
+    assert asked == [not there.endswith(".key")]
