@@ -20,7 +20,7 @@ durable. ``REQUESTED`` is the one state that leaves a doubt, and it is settled b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -70,6 +70,7 @@ class _Work:
     files: Mapping[str, str]
     csr: str | None = None
     unanswered: int = 0
+    since: float = field(default_factory=anyio.current_time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +277,8 @@ class Issuance:
             ) from error
 
     def _reached(self, work: _Work, state: State) -> None:
-        work.state = state
-        self.meter.reached(work.device, state)
+        work.state, before, work.since = state, work.since, anyio.current_time()
+        self.meter.reached(work.device, state, work.since - before)
 
 
 def _certificate(work: _Work) -> Certificate:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from pipeline.device import Device
     from pipeline.errors import DeviceError
 
-__all__ = ["Limit", "Listener", "Meter"]
+__all__ = ["Limit", "Listener", "Meter", "Reading"]
+
+
+_REACHED = tuple(state for state in State if state not in (State.LISTED, State.REQUESTED))
+"""The states that a device is told to have reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,27 @@ class Limit:
     name: str
     per_second: float | None
     waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one process of a run had done at an instant.
+
+    Attributes:
+        reached: How many devices it brought to each state, by the state's name, or past it.
+        spent: Seconds that its devices took for the way to each state from the one before, in all.
+        failed: How many failed in it.
+        skipped: How many it left alone.
+        throttles: How often each operation was throttled, without those that never were.
+        limit: What decided the pace then, or None.
+    """
+
+    reached: Mapping[str, int]
+    spent: Mapping[str, float]
+    failed: int = 0
+    skipped: int = 0
+    throttles: Mapping[str, int] = field(default_factory=dict)
+    limit: Limit | None = None
 
 
 class Listener(Protocol):
@@ -59,8 +84,8 @@ class Meter:
     Attributes:
         total: Devices in the run, those of earlier runs of it included.
         at_least: How many devices have reached each state or passed it.
-        issued_before: How many certificates were recorded when this process began.
-        done_before: How many devices were done when this process began.
+        before: The same when this process began.
+        spent: Seconds that devices took for the way to each state from the one before, in all.
         failed: How many failed in this process.
         skipped: How many were left alone.
         last_failures: The latest failures, newest last.
@@ -72,8 +97,8 @@ class Meter:
 
     total: int = 0
     at_least: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
-    issued_before: int = 0
-    done_before: int = 0
+    before: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
+    spent: dict[State, float] = field(default_factory=lambda: dict.fromkeys(State, 0.0))
     failed: int = 0
     skipped: int = 0
     last_failures: deque[tuple[str, DeviceError]] = field(default_factory=lambda: deque(maxlen=3))
@@ -81,19 +106,41 @@ class Meter:
     limit: Callable[[], Limit | None] = lambda: None
     throttles: Callable[[], Mapping[str, int]] = dict
     stopping: bool = False
+    _skipped_before: int = 0
 
     def begin(self, counts: Mapping[State, int], skipped: int) -> None:
         """Start from what a ledger holds already: devices by the state they are in."""
         self.total = sum(counts.values())
         for state in State:
             self.at_least[state] = sum(number for other, number in counts.items() if other >= state)
-        self.issued_before = self.at_least[State.ISSUED]
-        self.done_before = self.at_least[State.DONE]
-        self.skipped = skipped
+        self.before = dict(self.at_least)
+        self.skipped = self._skipped_before = skipped
 
-    def reached(self, device: Device, state: State) -> None:
-        """Count a state that became durable."""
+    def gained(self, state: State) -> int:
+        """Return how many devices this process brought to a state."""
+        return self.at_least[state] - self.before[state]
+
+    def reading(self) -> Reading:
+        """Return what this process has done so far."""
+        return Reading(
+            reached={state.name: self.gained(state) for state in _REACHED},
+            spent={state.name: round(self.spent[state], 3) for state in _REACHED},
+            failed=self.failed,
+            skipped=self.skipped - self._skipped_before,
+            throttles=dict(self.throttles()),
+            limit=self.limit(),
+        )
+
+    def reached(self, device: Device, state: State, seconds: float = 0.0) -> None:
+        """Count a state that became durable.
+
+        Args:
+            device: The device.
+            state: The state.
+            seconds: How long it took from the state before, or from the device's turn.
+        """
         self.at_least[state] += 1
+        self.spent[state] += seconds
         for listener in self.listeners:
             listener.reached(device, state)
 

@@ -122,9 +122,8 @@ class Revoke:
             await self._each(chosen.doubtful, _DOUBTS, lambda entry: self._settle(entry, reconciler))
             await self._each(chosen.entries, LANES, lambda entry: self._take_back(entry, patient))
             await self._guarded(lambda: self._delete_made(chosen, patient))
-        usage = report.Usage.recall(self.ledger.read.meta())
         try:
-            self.summary = await anyio.to_thread.run_sync(report.write_all, self.ledger.read, self.folder, usage)
+            self.summary = await anyio.to_thread.run_sync(report.write_all, self.ledger.read, self.folder)
         except DiskError as error:
             # What stopped the revoke comes before what became of the reports.
             self._abort(error)

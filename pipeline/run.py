@@ -1,10 +1,4 @@
-"""A whole run: devices from the ledger through lanes, until every one has an outcome or the run is stopped.
-
-Each lane takes one device at a time from a bounded stream and walks it through the steps of ``issuance``. Lanes
-wait in the queues of the budgets and of the key workers, so the stages of one device overlap with those of others:
-things and keys run ahead of the scarce CreateCertificateFromCsr, as far as there are lanes and no farther. Memory
-depends on the number of lanes, not on the number of devices.
-"""
+"""A whole run: the account looked at, the folder owned, devices driven through their lanes, reports written."""
 
 from __future__ import annotations
 
@@ -18,43 +12,39 @@ import anyio
 import anyio.to_thread
 
 from pipeline import failpoints, files, limits, preflight, privacy, report
-from pipeline.aws.failures import CallError, Failure
 from pipeline.aws.gate import Gate
 from pipeline.aws.limiter import Budget
 from pipeline.aws.registry import ISSUE
 from pipeline.aws.session import open_registry
 from pipeline.binding import binding
-from pipeline.breaker import Breaker
 from pipeline.bundles.formats import PKCS12
 from pipeline.device import State
 from pipeline.encryption import choose_seal, try_password
-from pipeline.errors import DeviceError, DiskError, InterruptedRunError, ThingmillError
+from pipeline.errors import DiskError, InterruptedRunError
+from pipeline.history import About, History
 from pipeline.issuance import Issuance
+from pipeline.lanes import LANES, Lanes
 from pipeline.layout import RunFolder
+from pipeline.ledger import IN_ROSTER
 from pipeline.made import Made
 from pipeline.ownership import own
 from pipeline.reconcile import SETTLING_SECONDS, Reconciler
 from pipeline.revocation import refuse_revoked
 from pipeline.signals import draining
 from pipeline.stop import Stop, StoppedError
-from pipeline.things import SkippedError
 from pipeline.workers import CHEAP, COSTLY, Workers
 
 if TYPE_CHECKING:
-    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-
     from pipeline.aws.registry import Registry
-    from pipeline.ledger import Entry, Ledger
+    from pipeline.errors import ThingmillError
+    from pipeline.ledger import Ledger
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.meter import Meter
     from pipeline.secret import Secret
     from pipeline.settings import Settings
 
-__all__ = ["LANES", "Run"]
-
-LANES = 256
-"""Devices in work at once. Twice what a quota of 350 calls a second needs at 300 ms a call."""
+__all__ = ["Run"]
 
 
 @dataclass(slots=True)
@@ -81,7 +71,6 @@ class Run:
     summary: report.Summary | None = None
     passphrase: Secret | None = None
     _fatal: ThingmillError | None = None
-    _breaker: Breaker = field(default_factory=Breaker)
 
     async def look(self) -> preflight.Account:
         """Look at the account and change nothing.
@@ -129,6 +118,8 @@ class Run:
                 # They are public, and failed.csv fed back recalls them: a hash could not be turned into them.
                 await ledger.remember({"recipients": "\n".join(settings.encryption.recipients)})
             await ledger.remember({"quotas": limits.listed(caller), "endpoint": account.endpoint.host})
+            about = About.of(settings, account.identity.arn)
+            history = await History.begin(ledger, self.meter, started, about)
             rate = Budget(settings.rate) if settings.rate else None
             key_types = self.roster.key_counts(settings.key_type)
             batch = COSTLY if any(key_type.startswith("rsa") for key_type in key_types) else CHEAP
@@ -151,9 +142,13 @@ class Run:
                 )
                 self.meter.limit = lambda: limits.ruling(caller, gate, key_makers, rate)
                 self.meter.throttles = lambda: limits.throttles(caller)
-                await self._drive(ledger, issuance, rate)
+                async with anyio.create_task_group() as around:
+                    around.start_soon(history.keep)
+                    lanes = Lanes(issuance, rate, self._abort, within_roster=settings.resumes_failed)
+                    await lanes.drive(self.meter.total)
+                    around.cancel_scope.cancel()
             try:
-                await self._report(ledger, folder, started)
+                await self._report(ledger, folder, started, history)
             except DiskError as error:
                 # What stopped the run comes before what became of its reports.
                 self._abort(error)
@@ -162,18 +157,18 @@ class Run:
         if self.stop.requested:
             raise InterruptedRunError("the run was stopped; what was in flight is recorded")
 
-    async def _report(self, ledger: Ledger, folder: RunFolder, started: datetime) -> None:
+    async def _report(self, ledger: Ledger, folder: RunFolder, started: datetime, history: History) -> None:
         """Write the reports from what is durable, also when the run was stopped."""
         problem = self._fatal or (InterruptedRunError("") if self.stop.requested else None)
         failed = ledger.read.outcomes()["failed"]
         code = problem.exit_code if problem is not None else int(failed > 0)
         usage = report.Usage.of(self.meter, started, datetime.now(UTC), code)
-        await ledger.remember(usage.notes())
+        await history.end(usage.to_json())
         failpoints.hit("report.before")
         listing = partial(report.write_listings, ledger.read, folder, self.settings.formats)
         for note in await anyio.to_thread.run_sync(listing):
             self.meter.note(note)
-        self.summary = await anyio.to_thread.run_sync(report.write_all, ledger.read, folder, usage)
+        self.summary = await anyio.to_thread.run_sync(report.write_all, ledger.read, folder)
 
     def _warn_of_no_policy(self) -> None:
         totals = self.roster.totals()
@@ -199,89 +194,11 @@ class Run:
         files.sweep_temporaries(folder.root)
         refuse_revoked(ledger.read, folder.root)
         await ledger.enrol(self.roster.path, partial=settings.resumes_failed)
-        await ledger.retry_failed()
-        left_alone = ledger.read.count(f"outcome IN ('skipped', 'revoked') AND state < {State.DONE:d}")
+        left_alone = ledger.read.count(f"outcome IS NOT NULL AND state < {State.DONE:d}")
+        if settings.resumes_failed:
+            left_alone += ledger.read.count(f"outcome IS NULL AND state < {State.DONE:d} AND NOT {IN_ROSTER}")
         self.meter.begin(ledger.read.counts(), left_alone)
         return ledger
-
-    async def _drive(self, ledger: Ledger, issuance: Issuance, rate: Budget | None) -> None:
-        async with anyio.create_task_group() as group:
-            sending, receiving = anyio.create_memory_object_stream["Entry"](max_buffer_size=LANES)
-            async with receiving:
-                for _ in range(min(LANES, max(self.meter.total, 1))):
-                    group.start_soon(self._lane, receiving.clone(), ledger, issuance, rate)
-            await self._feed(sending, ledger, issuance)
-
-    async def _feed(self, sending: MemoryObjectSendStream[Entry], ledger: Ledger, issuance: Issuance) -> None:
-        """Give the lanes what is unfinished, in the manifest's order, doubts first: they share one look."""
-        doubtful: set[int] = set()  # they move on while the others are read, and must not be given out twice
-        async with sending:
-            try:
-                await issuance.reconciler.removal.finish()
-                for condition in (
-                    f"state = {State.REQUESTED:d}",
-                    f"state < {State.REQUESTED:d} OR state IN (5, 6, 7)",
-                ):
-                    for entry in ledger.read.entries(f"outcome IS NULL AND ({condition})"):
-                        if entry.state is State.REQUESTED:
-                            doubtful.add(entry.seq)
-                        elif entry.seq in doubtful:
-                            continue
-                        with self.stop.interruptible():
-                            await sending.send(entry)
-            except StoppedError:
-                pass
-            except CallError as error:
-                self._abort(error.for_run())
-            except ThingmillError as error:
-                self._abort(error)
-
-    async def _lane(
-        self,
-        receiving: MemoryObjectReceiveStream[Entry],
-        ledger: Ledger,
-        issuance: Issuance,
-        rate: Budget | None,
-    ) -> None:
-        async with receiving:
-            async for entry in receiving:
-                if self.stop.requested:
-                    return
-                try:
-                    if rate is not None:
-                        with self.stop.interruptible():
-                            await rate.acquire()
-                    await self._attend(entry, ledger, issuance)
-                except StoppedError:
-                    return
-                except CallError as error:
-                    self._abort(error.for_run())
-                    return
-                except ThingmillError as error:
-                    self._abort(error)
-                    return
-
-    async def _attend(self, entry: Entry, ledger: Ledger, issuance: Issuance) -> None:
-        """Provision a device, and record an outcome that is its own; what concerns the whole run is raised."""
-        try:
-            await issuance.provision(entry)
-            self._breaker.succeeded()
-        except SkippedError as skipped:
-            await ledger.skipped(entry.seq, skipped.reason)
-            self.meter.skip(entry.device, skipped.reason)
-        except DeviceError as error:
-            await self._fail(ledger, entry, error)
-        except CallError as error:
-            if error.failure is Failure.FATAL:
-                raise
-            await self._fail(ledger, entry, error.for_device(4))
-
-    async def _fail(self, ledger: Ledger, entry: Entry, error: DeviceError) -> None:
-        await ledger.failed(entry.seq, error)
-        self.meter.fail(entry.device, error)
-        broken = self._breaker.failed(error)
-        if broken is not None:
-            self._abort(broken)
 
     def _abort(self, error: ThingmillError) -> None:
         """Stop the run for a reason that is not this device's: nothing is held against it."""

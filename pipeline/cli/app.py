@@ -40,6 +40,7 @@ _COMMANDS = (
     "plan",
     "status",
     "verify",
+    "report",
     "export",
     "reconcile",
     "revoke",

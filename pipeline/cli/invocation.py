@@ -109,7 +109,7 @@ class Invocation:
             same = all(meta.get(name) == value for name, value in binding(self.settings).items())
             if not same or not reader.is_finished(self.roster.path):
                 return False
-            self._summary = report.summarise(reader, self._folder, report.Usage.recall(meta))
+            self._summary = report.summarise(reader, self._folder)
             return True
         finally:
             reader.close()

@@ -16,6 +16,7 @@ import anyio.to_thread
 from pipeline.device import State
 from pipeline.errors import RunFolderError
 from pipeline.ledger import enrolment, schema
+from pipeline.ledger.processes import Processes
 from pipeline.ledger.reader import Reader
 from pipeline.ledger.writer import Writer
 from pipeline.text import printable
@@ -41,6 +42,7 @@ class Ledger:
 
     Attributes:
         read: Reads what is durable.
+        processes: Takes how the processes of the run got on.
         aws_clock: AWS's time when this machine's monotonic clock was at 0 (``Identity.clock``, set by the run).
     """
 
@@ -56,6 +58,7 @@ class Ledger:
             reading.execute("PRAGMA query_only = ON")
         self.read = Reader(reading)
         self._writer = Writer(self._connection, self._path, self._before_commit)
+        self.processes = Processes(self._writer)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -97,21 +100,17 @@ class Ledger:
         )
 
     async def enrol(self, roster: Path, *, partial: bool = False) -> int:
-        """Enter a manifest's devices and return how many are new (see ``enrolment.enrol``).
+        """Enter a manifest's devices, put those of them that failed back in line, and return how many are new.
 
-        Called before the first device is in work: the connection has no other user then.
+        Called before the first device is in work: the connection has no other user then. From here on ``read``
+        knows which devices are the manifest's (``IN_ROSTER``).
         """
         with schema.readable(self._path):
-            return await anyio.to_thread.run_sync(
+            entered = await anyio.to_thread.run_sync(
                 lambda: enrolment.enrol(self._connection, roster, partial=partial)
             )
-
-    async def retry_failed(self) -> None:
-        """Put devices that failed back in line, at the step that failed."""
-        clear = "outcome = NULL, failed_step = NULL, error_code = NULL, error_message = NULL, error_advice = NULL"
-        await self._writer.write(
-            lambda connection: connection.execute(f"UPDATE devices SET {clear} WHERE outcome = 'failed'")  # noqa: S608  ours
-        )
+            self.read.attach(roster)
+            return entered
 
     async def creating(self, seq: int, *, created: bool = True) -> None:
         """The intent to make the thing is durable, or (``created=False``) it is certain that it was not made."""

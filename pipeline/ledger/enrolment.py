@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-__all__ = ["enrol", "is_enrolled"]
+__all__ = ["IN_ROSTER", "enrol", "is_enrolled"]
+
+IN_ROSTER = "folded IN (SELECT folded FROM roster)"
+"""SQL that picks the devices of a manifest whose roster is attached."""
 
 _CHANGED = """
 SELECT d.seq, d.thing_name, d.state, d.thing_created, d.description AS before, r.description AS after
@@ -28,11 +31,18 @@ WHERE d.description <> r.description OR d.thing_name <> r.thing_name
 _GONE = (
     "SELECT thing_name FROM devices WHERE folded NOT IN (SELECT folded FROM roster.roster) ORDER BY seq LIMIT 1"
 )
+_CLEARED = ("outcome", "failed_step", "error_code", "error_message", "error_advice")
+_RETRIED = (
+    f"UPDATE devices SET {', '.join(f'{name} = NULL' for name in _CLEARED)} "  # noqa: S608  our own names
+    f"WHERE outcome = 'failed' AND {IN_ROSTER}"
+)
 _NEW = "FROM roster.roster AS r WHERE r.folded NOT IN (SELECT folded FROM devices)"
 
 
 def enrol(connection: sqlite3.Connection, roster: Path, *, partial: bool) -> int:
     """Enter the devices of a manifest in one transaction, and return how many are new.
+
+    Those of them that failed are put back in line, at the step that failed.
 
     Args:
         connection: The ledger, in autocommit mode.
@@ -63,6 +73,7 @@ def enrol(connection: sqlite3.Connection, roster: Path, *, partial: bool) -> int
                 f"INSERT INTO devices (thing_name, folded, line, description) "
                 f"SELECT r.thing_name, r.folded, r.line, r.description {_NEW} ORDER BY r.seq"
             ).rowcount
+            connection.execute(_RETRIED)
         except BaseException:
             connection.execute("ROLLBACK")
             raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.device import Issued, State
 from pipeline.ledger import enrolment, schema
 from pipeline.ledger.entries import Entry, entry_of
+from pipeline.ledger.processes import Process, Sample
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Reader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._has_roster = False
 
     def close(self) -> None:
         """Close the file."""
@@ -90,6 +92,13 @@ class Reader:
     def meta(self) -> dict[str, str]:
         """Return what the run is bound to and what it used, by name."""
         return {str(row["key"]): str(row["value"]) for row in self._ask("SELECT key, value FROM meta")}
+
+    def attach(self, roster: Path) -> None:
+        """Have ``IN_ROSTER`` in conditions pick the devices of a manifest, until this is closed."""
+        if self._has_roster:
+            self._ask("DETACH meant")
+        self._ask("ATTACH ? AS meant", (str(roster),))
+        self._has_roster = True
 
     def entries(self, condition: str = "1") -> Iterator[Entry]:
         """Yield entries in the manifest's order, in pages, so that no statement stays open in between.
@@ -158,6 +167,19 @@ class Reader:
             finished=row["finished"],
             changed=None if row["changed"] is None else printable(str(row["changed"])),
         )
+
+    def processes(self) -> list[Process]:
+        """Return the processes that worked on the run, the first of them first."""
+        rows = self._ask("SELECT process, started, about, usage FROM processes ORDER BY process")
+        return [Process(row["process"], row["started"], row["about"], row["usage"]) for row in rows]
+
+    def samples(self, process: int) -> Iterator[Sample]:
+        """Yield how far a process was, from its begin to its end, in pages."""
+        question = "SELECT second, reading FROM samples WHERE process = ? AND second > ? ORDER BY second LIMIT ?"
+        last = -1.0
+        while rows := self._ask(question, (process, last, _PAGE)):
+            yield from (Sample(row["second"], row["reading"]) for row in rows)
+            last = rows[-1]["second"]
 
     def is_finished(self, roster: Path) -> bool:
         """Return whether nothing is left to do for any device of a manifest, and no other is in the ledger."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "connect", "connect_finished", "connect_live", "readable"]
 
-FORMAT = 2
+FORMAT = 3
 """The number of this layout, kept as SQLite's ``user_version``."""
 
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -71,6 +71,20 @@ CREATE TABLE IF NOT EXISTS rejected (
     at TEXT NOT NULL,
     PRIMARY KEY (certificate_id, seq)
 ) STRICT;
+
+CREATE TABLE IF NOT EXISTS processes (
+    process INTEGER PRIMARY KEY,
+    started TEXT NOT NULL,
+    about TEXT NOT NULL,
+    usage TEXT
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS samples (
+    process INTEGER NOT NULL REFERENCES processes (process),
+    second REAL NOT NULL,
+    reading TEXT NOT NULL,
+    PRIMARY KEY (process, second)
+) STRICT, WITHOUT ROWID;
 """
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.errors import DeviceError
     from pipeline.meter import Limit, Meter
 
-__all__ = ["STAGES", "Figures", "Gauge", "clock_time", "failure_line"]
+__all__ = ["STAGES", "Figures", "Gauge", "failure_line"]
 
 STAGES = {
     "things": State.PLANNED,
@@ -105,7 +105,7 @@ class Gauge:
 
     def _rate(self) -> float | None:
         # Only what this process did counts: a resumed run begins with many that are done and no pace.
-        now, done = self._clock(), self._meter.at_least[State.DONE] - self._meter.done_before
+        now, done = self._clock(), self._meter.gained(State.DONE)
         samples = self._samples
         samples.append((now, done))
         # The newest sample that is a whole window old stays, so the pace is over that window and not over less.
@@ -113,17 +113,6 @@ class Gauge:
             samples.popleft()
         since, done_then = samples[0]
         return (done - done_then) / (now - since) if now - since >= 1 else None
-
-
-def clock_time(seconds: float) -> str:
-    """Return a duration as ``M:SS``, or ``H:MM:SS`` from an hour on.
-
-    >>> clock_time(14), clock_time(3753)
-    ('0:14', '1:02:33')
-    """
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 def failure_line(thing_name: str, error: DeviceError) -> str:

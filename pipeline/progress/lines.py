@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pipeline.progress.figures import clock_time
+from pipeline.durations import clock_time
 from pipeline.progress.sinks import FailureLog, print_line
 from pipeline.text import printable
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.progress.figures import clock_time
+from pipeline.durations import clock_time
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -46,13 +46,8 @@ def print_result(summary: Summary, console: Console, resume: str | None) -> None
 
 
 def _headline(summary: Summary) -> Text:
-    total, revoked = summary.total, summary.outcomes["revoked"]
-    number, what = (revoked, "revoked") if revoked else (summary.outcomes["done"], "done")
     headline = Text(f"{summary.run}: ", "bold")
-    verdict = (
-        f"all {total:,} devices are {what}" if number == total else f"{number:,} of {total:,} devices are {what}"
-    )
-    return headline.append(verdict, "bold green" if summary.is_finished else "bold yellow")
+    return headline.append(summary.verdict, "bold green" if summary.is_finished else "bold yellow")
 
 
 def _numbers(summary: Summary) -> Table:

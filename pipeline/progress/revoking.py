@@ -17,7 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.progress.figures import clock_time
+from pipeline.durations import clock_time
 from pipeline.progress.sinks import Silence, print_line
 from pipeline.text import printable
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from pipeline.device import State
-from pipeline.progress.figures import clock_time
+from pipeline.durations import clock_time
 from pipeline.status import STEPS
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import files
-from pipeline.progress.figures import clock_time, failure_line
+from pipeline.durations import clock_time
+from pipeline.progress.figures import failure_line
 from pipeline.text import printable
 
 if TYPE_CHECKING:

@@ -6,12 +6,15 @@ stream, so a million devices take no more memory than a thousand; and the same l
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from typing import TYPE_CHECKING
 
 from pipeline import files
 from pipeline.report.failed_csv import Columns, failed_csv
 from pipeline.report.failed_jsonl import failed_jsonl
 from pipeline.report.listings import FINISHED, write_listings
+from pipeline.report.page import report_html
 from pipeline.report.summary import Group, Summary, summarise
 from pipeline.report.summary_csv import summary_csv
 from pipeline.report.summary_json import document, summary_json
@@ -29,6 +32,7 @@ __all__ = [
     "FAILED_CSV",
     "FAILED_JSONL",
     "FINISHED",
+    "REPORT_HTML",
     "SUMMARY_CSV",
     "SUMMARY_JSON",
     "Group",
@@ -44,15 +48,15 @@ SUMMARY_JSON = "summary.json"
 SUMMARY_CSV = "summary.csv"
 FAILED_CSV = "failed.csv"
 FAILED_JSONL = "failed.jsonl"
+REPORT_HTML = "report.html"
 
 
-def write_all(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
-    """Write every report of a run, ``summary.json`` last: where it is new, the others are too.
+def write_all(reader: Reader, folder: RunFolder) -> Summary:
+    """Write every report of a run, ``report.html`` last: where it is new, the others are too.
 
     Args:
         reader: The run's ledger, which nobody changes meanwhile.
         folder: The run's folder.
-        usage: What the run's last process did.
 
     Returns:
         What the reports say.
@@ -60,11 +64,28 @@ def write_all(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
     Raises:
         DiskError: The disk refused a file; those before it are new, the others as they were.
     """
-    summary = summarise(reader, folder, usage)
+    summary = summarise(reader, folder)
     _write_failed(reader, folder.root)
     files.replace_whole_from(folder.root / SUMMARY_CSV, summary_csv(reader, folder))
     files.replace_whole(folder.root / SUMMARY_JSON, summary_json(summary))
+    files.replace_whole_from(folder.root / REPORT_HTML, report_html(reader, summary, _checksums(folder.root)))
     return summary
+
+
+def _checksums(root: Path) -> dict[str, str]:
+    """Return the hex SHA-256 of the reports that are there, by name."""
+    found: dict[str, str] = {}
+    for name in (SUMMARY_JSON, SUMMARY_CSV, FAILED_CSV, FAILED_JSONL):
+        with contextlib.suppress(FileNotFoundError):
+            found[name] = _checksum(root / name)
+    return found
+
+
+def _checksum(path: Path) -> str:
+    digest = hashlib.sha256()
+    for line in files.read_lines(path):
+        digest.update(line)
+    return digest.hexdigest()
 
 
 def _write_failed(reader: Reader, root: Path) -> None:

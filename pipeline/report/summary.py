@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.quotas import Grant
 from pipeline.device import State
+from pipeline.report.pace import pace_of
+from pipeline.report.usage import Usage, recall
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from pipeline.layout import RunFolder
     from pipeline.ledger import Entry, Reader
-    from pipeline.report.usage import Usage
+    from pipeline.report.pace import Pace
 
 __all__ = ["FAILED", "REVOKED", "Group", "Summary", "outcome_of", "state_of", "summarise"]
 
@@ -31,7 +33,7 @@ REVOKED = "REVOKED"
 
 _SHOWN = {"failed": FAILED, "revoked": REVOKED}
 
-_EXAMPLES = 5
+_EXAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Group:
     Attributes:
         code: The cause.
         count: How many they are.
-        things: The first of them in the manifest's order, five at most.
+        things: The first of them in the manifest's order, a hundred at most.
         message: What happened to the first of them.
         advice: What to do about it, or "".
     """
@@ -60,7 +62,7 @@ class Summary:
     Attributes:
         run: The run's name.
         folder: Where it is.
-        usage: What its last process did.
+        processes: What the processes did that worked on it, the first of them first.
         account: The AWS account's number, or "" where the run never came so far; and so the others.
         region: The AWS Region.
         key_type: The keys that were made, as ``--key`` names them.
@@ -73,11 +75,12 @@ class Summary:
         outcomes: How many are ``done``, ``failed``, ``skipped``, ``open`` and ``revoked``.
         failures: The devices that failed by cause, the most frequent first.
         skips: The devices that were left alone by cause, the most frequent first.
+        pace: How fast it was, and what held it.
     """
 
     run: str
     folder: RunFolder
-    usage: Usage
+    processes: tuple[Usage, ...]
     account: str
     region: str
     key_type: str
@@ -89,6 +92,24 @@ class Summary:
     outcomes: Mapping[str, int]
     failures: tuple[Group, ...]
     skips: tuple[Group, ...]
+    pace: Pace
+
+    @property
+    def usage(self) -> Usage:
+        """What the last of the processes did."""
+        return self.processes[-1] if self.processes else Usage()
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in a sentence without its full stop."""
+        revoked, done = self.outcomes["revoked"], self.outcomes["done"]
+        if self.total in (revoked, done):
+            return f"all {self.total:,} devices are {'revoked' if revoked else 'done'}"
+        if revoked:
+            return f"{revoked:,} of {self.total:,} devices are revoked"
+        left = {name: self.outcomes[name] for name in ("failed", "skipped", "open") if self.outcomes[name]}
+        rest = "".join(f", {number:,} {name}" for name, number in left.items())
+        return f"{done:,} of {self.total:,} devices are done{rest}"
 
     @property
     def is_finished(self) -> bool:
@@ -106,13 +127,12 @@ def state_of(entry: Entry) -> str:
     return _SHOWN.get(entry.outcome or "", entry.state.name)
 
 
-def summarise(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
+def summarise(reader: Reader, folder: RunFolder) -> Summary:
     """Work out a run's summary. Only entries that failed or were skipped are read one by one.
 
     Args:
         reader: The run's ledger.
         folder: The run's folder; its last part is the run's name.
-        usage: What the run's last process did.
     """
     meta = reader.meta()
     at = Counter(reader.counts())
@@ -125,7 +145,7 @@ def summarise(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
     return Summary(
         run=printable(folder.root.resolve().name),
         folder=folder,
-        usage=usage,
+        processes=recall(reader),
         account=printable(meta.get("account", "")),
         region=printable(meta.get("Region", "")),
         key_type=printable(meta.get("key type", "")),
@@ -144,6 +164,7 @@ def summarise(reader: Reader, folder: RunFolder, usage: Usage) -> Summary:
         },
         failures=failures,
         skips=skips,
+        pace=pace_of(reader),
     )
 
 

@@ -12,9 +12,15 @@ import pipeline
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipeline.report.summary import Summary
+    from pipeline.report.summary import Group, Summary
+    from pipeline.report.usage import Usage
 
-__all__ = ["document", "summary_json"]
+__all__ = ["VERSION", "document", "summary_json"]
+
+_EXAMPLES = 5
+
+VERSION = 1
+"""Of the document (``docs/summary.schema.json``); new keys do not change it."""
 
 
 def summary_json(summary: Summary) -> bytes:
@@ -27,8 +33,8 @@ def document(summary: Summary) -> dict[str, Any]:
 
     What is not known is null.
     """
-    usage = summary.usage
     return {
+        "version": VERSION,
         "run": summary.run,
         "thingmill": pipeline.__version__,
         "account": summary.account or None,
@@ -39,18 +45,38 @@ def document(summary: Summary) -> dict[str, Any]:
         "keys_held_by": {"station": summary.total - summary.with_csr, "device": summary.with_csr},
         "states": dict(summary.states),
         "outcomes": dict(summary.outcomes),
-        "failures": [asdict(group) for group in summary.failures],
-        "skips": [asdict(group) for group in summary.skips],
+        "failures": [_group(group) for group in summary.failures],
+        "skips": [_group(group) for group in summary.skips],
         "quotas": {api: asdict(quota) for api, quota in summary.quotas.items()},
-        "last_process": {
-            "started": _iso(usage.started),
-            "finished": _iso(usage.finished),
-            "duration_seconds": None if usage.seconds is None else round(usage.seconds, 3),
-            "certificates_issued": usage.issued,
-            "devices_done": usage.done,
-            "throttles": dict(sorted(usage.throttles.items())),
-            "exit_code": usage.exit_code,
+        "pace": {
+            "working_seconds": round(summary.pace.seconds, 3),
+            "ruled_by": {name: round(share, 3) for name, share in summary.pace.ruled.items()},
+            "stages": {
+                stage.state: {"devices": stage.devices, "mean_seconds": round(stage.seconds, 3)}
+                for stage in summary.pace.stages
+            },
         },
+        "processes": [_process(usage) for usage in summary.processes],
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return asdict(group) | {"things": group.things[:_EXAMPLES]}
+
+
+def _process(usage: Usage) -> dict[str, Any]:
+    return {
+        "started": _iso(usage.started),
+        "finished": _iso(usage.finished),
+        "duration_seconds": None if usage.seconds is None else round(usage.seconds, 3),
+        "certificates_issued": usage.issued,
+        "devices_done": usage.done,
+        "throttles": dict(sorted(usage.throttles.items())),
+        "exit_code": usage.exit_code,
+        "thingmill": usage.about.thingmill or None,
+        "identity": usage.about.identity or None,
+        "station": usage.about.station or None,
+        "options": dict(usage.about.options),
     }
 
 

@@ -1,4 +1,4 @@
-"""What one process of a run did and when: what a summary says that no device's row tells.
+"""What one process of a run did and when, and what it was: what a summary says that no device's row tells.
 
 The process keeps it in the ledger when it ends, so ``thingmill report`` writes the same summary again.
 """
@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.device import State
+from pipeline.history import About
 from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.ledger import Process, Reader
     from pipeline.meter import Meter
 
-__all__ = ["Usage"]
-
-_KEY = "usage"
+__all__ = ["Usage", "recall"]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the last process of a run did. The defaults say that it was killed before it could tell.
+    """What a process of a run did. The defaults say that it was killed before it could tell.
 
     Attributes:
         started: When it began, with the time zone.
@@ -34,6 +34,7 @@ class Usage:
         done: Devices that it brought to their end.
         throttles: How often each API operation was throttled.
         exit_code: What it ended with.
+        about: What it was.
     """
 
     started: datetime | None = None
@@ -42,6 +43,7 @@ class Usage:
     done: int = 0
     throttles: Mapping[str, int] = field(default_factory=dict)
     exit_code: int | None = None
+    about: About = field(default_factory=About)
 
     @classmethod
     def of(cls, meter: Meter, started: datetime, finished: datetime, exit_code: int) -> Usage:
@@ -49,8 +51,8 @@ class Usage:
         return cls(
             started=started,
             finished=finished,
-            issued=meter.at_least[State.ISSUED] - meter.issued_before,
-            done=meter.at_least[State.DONE] - meter.done_before,
+            issued=meter.gained(State.ISSUED),
+            done=meter.gained(State.DONE),
             throttles=dict(meter.throttles()),
             exit_code=exit_code,
         )
@@ -67,28 +69,45 @@ class Usage:
         """Its pace over the whole time, or None where it did nothing."""
         return self.done / self.seconds if self.seconds and self.done else None
 
-    def notes(self) -> dict[str, str]:
-        """Return what ``Ledger.remember`` should keep, for ``recall``."""
-        return {_KEY: json.dumps(asdict(self), default=datetime.isoformat)}
+    def to_json(self) -> str:
+        """Return what the ledger should keep, for ``recall``."""
+        kept = {name: value for name, value in asdict(self).items() if name not in ("started", "about")}
+        return json.dumps(kept, default=datetime.isoformat)
 
-    @classmethod
-    def recall(cls, meta: Mapping[str, str]) -> Usage:
-        """Return what the notes in a ledger say; an empty usage where the run never came to its end.
 
-        Notes that no thingmill wrote count for nothing.
-        """
-        try:
-            fields: dict[str, Any] = json.loads(meta.get(_KEY, "{}"))
-            started, finished = (_moment(fields.get(name)) for name in ("started", "finished"))
-            throttles = {printable(api): int(number) for api, number in fields.get("throttles", {}).items()}
-            issued, done, code = int(fields.get("issued", 0)), int(fields.get("done", 0)), fields.get("exit_code")
-            return cls(started, finished, issued, done, throttles, None if code is None else int(code))
-        except (AttributeError, OverflowError, RecursionError, TypeError, ValueError):
-            return cls()
+def recall(reader: Reader) -> tuple[Usage, ...]:
+    """Return what a ledger says of the processes that worked on its run, the first of them first.
+
+    What no thingmill wrote counts for nothing.
+    """
+    return tuple(map(_recalled, reader.processes()))
+
+
+def _recalled(process: Process) -> Usage:
+    about = About.recall(process.about)
+    try:
+        started = _moment(process.started)
+    except (TypeError, ValueError):
+        started = None
+    try:
+        fields: dict[str, Any] = json.loads(process.usage or "{}")
+        throttles = {printable(api): int(number) for api, number in fields.get("throttles", {}).items()}
+        code = fields.get("exit_code")
+        return Usage(
+            started=started,
+            finished=_moment(fields.get("finished")),
+            issued=int(fields.get("issued", 0)),
+            done=int(fields.get("done", 0)),
+            throttles=throttles,
+            exit_code=None if code is None else int(code),
+            about=about,
+        )
+    except (AttributeError, OverflowError, RecursionError, TypeError, ValueError):
+        return Usage(started=started, about=about)
 
 
 def _moment(text: str | None) -> datetime | None:
     moment = datetime.fromisoformat(text) if text else None
     if moment is not None and moment.tzinfo is None:
         raise ValueError
-    return moment
+    return None if moment is None else moment.astimezone(UTC)

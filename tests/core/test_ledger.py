@@ -206,7 +206,8 @@ async def test_a_ledger_that_is_opened_again_says_all_it_knew(path: Path) -> Non
             error.advice,
         )
         assert one.requested_at is not None
-        await ledger.retry_failed()
+        with roster_of([device, *devices("two")]) as roster:
+            await ledger.enrol(roster.path)
         assert [entry.outcome for entry in ledger.read.entries()] == [None, "skipped"]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import run as run_module
+from pipeline import lanes
 from pipeline.breaker import MOST_ALIKE, Breaker
 from pipeline.bundles.roots import amazon_roots
 from pipeline.device import State
@@ -24,7 +24,7 @@ ISSUE = "CreateCertificateFromCsr"
 
 async def test_a_run_whose_devices_all_fail_alike_stops_early(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider that signs the wrong key costs some twenty certificates, not one for every device."""
-    monkeypatch.setattr(run_module, "LANES", 4)
+    monkeypatch.setattr(lanes, "LANES", 4)
     mill.double.faults.script(ISSUE, Spoil(Wrong.OTHER_KEY), times=None)
     with pytest.raises(RefusedError, match=f"{MOST_ALIKE} devices in a row failed at step 5") as caught:
         await mill.run("\n".join(f"thing-{number:03}" for number in range(200)))

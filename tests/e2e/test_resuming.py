@@ -121,7 +121,7 @@ def test_an_interrupt_drains_the_run(account: Workplace, double: DoubleThread) -
     assert process.returncode == 130
     assert "Traceback" not in told
     assert account.summary("line-7")["outcomes"]["open"] > 0
-    assert account.summary("line-7")["last_process"]["exit_code"] == 130
+    assert account.summary("line-7")["processes"][-1]["exit_code"] == 130
 
     account.run("run", manifest, *OPTIONS)
     found = double.run(issued)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.device import State
-from pipeline.progress.figures import Gauge, clock_time
+from pipeline.durations import clock_time
+from pipeline.progress.figures import Gauge
 from tests.progress.meters import Clock, device, meter_of
 
 

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from pipeline.layout import RunFolder
 from pipeline.progress import final_table, print_summary
 from pipeline.report import Group, Summary, Usage
+from pipeline.report.pace import Pace
 from tests.progress.meters import Terminal, hidden_in
 
 _STATES = ("LISTED", "PLANNED", "KEYED", "REQUESTED", "ISSUED", "BUNDLED", "LINKED", "DONE", "FAILED")
@@ -35,12 +36,14 @@ def summary_of(
     return Summary(
         run="line-7",
         folder=RunFolder(Path("output/line-7")),
-        usage=Usage(
-            started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-            finished=datetime(2026, 1, 2, 3, 5, 25, tzinfo=UTC),
-            issued=9,
-            done=done,
-            throttles={"CreateThing": 3, "AttachPolicy": 4},
+        processes=(
+            Usage(
+                started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+                finished=datetime(2026, 1, 2, 3, 5, 25, tzinfo=UTC),
+                issued=9,
+                done=done,
+                throttles={"CreateThing": 3, "AttachPolicy": 4},
+            ),
         ),
         account="123456789012",
         region="eu-central-1",
@@ -54,6 +57,7 @@ def summary_of(
         outcomes={"done": done, "failed": failed, "skipped": 0, "open": still_open, "revoked": revoked},
         failures=groups,
         skips=(),
+        pace=Pace((), {}, ()),
     )
 
 
@@ -66,7 +70,7 @@ def printed(summary: Summary, stream: io.StringIO | None = None, resume: str | N
 def test_the_end_of_a_run_is_told_in_numbers() -> None:
     """Counts by state, certificates, throttles, duration, pace and places are all there."""
     lines = [line.split() for line in printed(summary_of(done=8, failed=1)).splitlines()]
-    assert lines[0] == ["line-7:", "8", "of", "10", "devices", "are", "done"]
+    assert lines[0] == ["line-7:", "8", "of", "10", "devices", "are", "done,", "1", "failed,", "1", "open"]
     for expected in (
         ["BUNDLED", "1"],
         ["DONE", "8"],

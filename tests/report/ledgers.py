@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
 from pipeline.device import Certificate, Device, State
-from pipeline.ledger import Ledger, finished_ledger
+from pipeline.ledger import Ledger, Sample, finished_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.errors import DeviceError
     from pipeline.layout import RunFolder
     from pipeline.ledger import Reader
+    from pipeline.meter import Reading
+    from pipeline.report import Usage
 
 ARN = "arn:aws:iot:eu-central-1:123456789012:cert/"
 
@@ -39,12 +42,26 @@ def device(name: str, line: int = 1) -> Device:
     return Device(name, line, common_name=name)
 
 
-def ledger_of(folder: RunFolder, fates: Sequence[Fate], meta: Mapping[str, str] | None = None) -> Reader:
+@dataclass(frozen=True)
+class Worked:
+    """What a process of the run did: None of it is there of one that was killed at once."""
+
+    usage: Usage
+    samples: Sequence[tuple[float, Reading]] = ()
+    killed: bool = False
+
+
+def ledger_of(
+    folder: RunFolder,
+    fates: Sequence[Fate],
+    meta: Mapping[str, str] | None = None,
+    processes: Sequence[Worked] = (),
+) -> Reader:
     """Make the ledger of a run in which each device met its fate, and return its reader."""
     folder.root.mkdir(parents=True, exist_ok=True)
     roster = folder.root / "roster.db"
     _write_roster(roster, [fate.device for fate in fates])
-    anyio.run(_play, folder, roster, fates, meta or {})
+    anyio.run(_play, folder, roster, fates, meta or {}, processes)
     roster.unlink()
     reader = finished_ledger(folder.ledger)
     assert reader is not None
@@ -63,10 +80,18 @@ def _write_roster(path: Path, devices: Sequence[Device]) -> None:
     connection.close()
 
 
-async def _play(folder: RunFolder, roster: Path, fates: Sequence[Fate], meta: Mapping[str, str]) -> None:
+async def _play(
+    folder: RunFolder,
+    roster: Path,
+    fates: Sequence[Fate],
+    meta: Mapping[str, str],
+    processes: Sequence[Worked],
+) -> None:
     async with Ledger(folder.ledger) as ledger:
         await ledger.enrol(roster)
         await ledger.remember(meta)
+        for worked in processes:
+            await _work(ledger, worked)
         by_name = {fate.device.thing_name: fate for fate in fates}
         for entry in list(ledger.read.entries()):
             fate = by_name[entry.device.thing_name]
@@ -94,3 +119,13 @@ def _steps(ledger: Ledger, seq: int, name: str, until: State) -> Iterator[Corout
         State.DONE: lambda: ledger.done(seq),
     }
     return (step() for state, step in steps.items() if state <= until)
+
+
+async def _work(ledger: Ledger, worked: Worked) -> None:
+    usage = worked.usage
+    assert usage.started is not None
+    number = await ledger.processes.begin(usage.started, json.dumps(asdict(usage.about)))
+    for second, reading in worked.samples:
+        await ledger.processes.note(number, Sample(second, json.dumps(asdict(reading))))
+    if not worked.killed:
+        await ledger.processes.end(number, usage.to_json())

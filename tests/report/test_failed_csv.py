@@ -20,7 +20,7 @@ from pipeline.layout import RunFolder
 from pipeline.manifest import load
 from pipeline.manifest.columns import Field
 from pipeline.manifest.names import common_name_fault
-from pipeline.report import FAILED_CSV, FAILED_JSONL, Usage, write_all
+from pipeline.report import FAILED_CSV, FAILED_JSONL, write_all
 from pipeline.report.failed_csv import Columns
 from pipeline.report.failed_jsonl import failed_jsonl
 from pipeline.settings import Defaults, KeyType
@@ -63,7 +63,7 @@ devices = st.builds(
 def report(root: Path, fates: Sequence[Fate]) -> None:
     folder = RunFolder(root)
     reader = ledger_of(folder, fates)
-    write_all(reader, folder, Usage())
+    write_all(reader, folder)
     reader.close()
 
 

@@ -15,10 +15,12 @@ from pipeline import __version__
 from pipeline.device import State
 from pipeline.errors import DeviceError, DiskError
 from pipeline.files import replace_whole_from
+from pipeline.history import About
 from pipeline.layout import RunFolder
 from pipeline.meter import Meter
 from pipeline.report import SUMMARY_CSV, SUMMARY_JSON, Usage, write_all
-from tests.report.ledgers import ARN, Fate, device, ledger_of
+from pipeline.report.usage import recall
+from tests.report.ledgers import ARN, Fate, Worked, device, ledger_of
 from tests.support.csrs import make_csr
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ USAGE = Usage(
     done=2,
     throttles={"CreateThing": 1, "AttachPolicy": 4},
     exit_code=1,
+    about=About("0.1.0", "arn:aws:iam::123456789012:user/line-7", "station-7", {"--key": "rsa-4096"}),
 )
 META = {
     "account": "123456789012",
@@ -56,10 +59,10 @@ def mixed() -> list[Fate]:
     ]
 
 
-def report(root: Path, fates: list[Fate], usage: Usage = USAGE, *, shard: bool = False) -> Summary:
+def report(root: Path, fates: list[Fate], *processes: Worked, shard: bool = False) -> Summary:
     folder = RunFolder(root, shard)
-    reader = ledger_of(folder, fates, META)
-    summary = write_all(reader, folder, usage)
+    reader = ledger_of(folder, fates, META, processes or [Worked(USAGE)])
+    summary = write_all(reader, folder)
     reader.close()
     return summary
 
@@ -160,7 +163,8 @@ def test_the_document_tells_the_circumstances(tmp_path: Path) -> None:
         "AttachPolicy": {"rate": 15.0, "source": "account"},
         "CreateCertificateFromCsr": {"rate": 40.0, "source": "--quota"},
     }
-    assert document["last_process"] == {
+    [process] = document["processes"]
+    assert process == {
         "started": "2026-01-02T03:04:05Z",
         "finished": "2026-01-02T03:04:25Z",
         "duration_seconds": 20.0,
@@ -168,6 +172,10 @@ def test_the_document_tells_the_circumstances(tmp_path: Path) -> None:
         "devices_done": 2,
         "throttles": {"AttachPolicy": 4, "CreateThing": 1},
         "exit_code": 1,
+        "thingmill": "0.1.0",
+        "identity": "arn:aws:iam::123456789012:user/line-7",
+        "station": "station-7",
+        "options": {"--key": "rsa-4096"},
     }
 
 
@@ -196,10 +204,10 @@ def test_failures_are_grouped_by_their_cause(tmp_path: Path) -> None:
 def test_the_same_ledger_gives_the_same_bytes(tmp_path: Path) -> None:
     """Writing the reports again changes nothing."""
     folder = RunFolder(tmp_path)
-    reader = ledger_of(folder, mixed(), META)
-    write_all(reader, folder, USAGE)
+    reader = ledger_of(folder, mixed(), META, [Worked(USAGE)])
+    write_all(reader, folder)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    write_all(reader, folder, USAGE)
+    write_all(reader, folder)
     reader.close()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -219,17 +227,19 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-def test_an_empty_usage_writes_nulls(tmp_path: Path) -> None:
-    """A run whose process was killed still has a report; what nobody knows is null."""
-    report(tmp_path, mixed(), Usage.recall({}))
-    process = json.loads((tmp_path / SUMMARY_JSON).read_text())["last_process"]
-    assert (process["started"], process["duration_seconds"], process["exit_code"]) == (None, None, None)
+def test_a_process_that_was_killed_is_told_with_nulls(tmp_path: Path) -> None:
+    """A run whose first process was killed says when that began and who it was; what nobody knows is null."""
+    report(tmp_path, mixed(), Worked(USAGE, killed=True), Worked(USAGE))
+    killed, ended = json.loads((tmp_path / SUMMARY_JSON).read_text())["processes"]
+    assert (killed["finished"], killed["duration_seconds"], killed["exit_code"]) == (None, None, None)
+    assert (killed["started"], killed["identity"]) == (ended["started"], USAGE.about.identity)
+    assert ended["exit_code"] == 1
 
 
 def test_a_usage_is_recalled_from_the_ledger(tmp_path: Path) -> None:
     """What a process noted in the ledger when it ended is what a later report finds there."""
-    reader = ledger_of(RunFolder(tmp_path), mixed(), USAGE.notes())
-    assert Usage.recall(reader.meta()) == USAGE
+    reader = ledger_of(RunFolder(tmp_path), mixed(), processes=[Worked(USAGE)])
+    assert recall(reader) == (USAGE,)
     reader.close()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from pipeline import run
+from pipeline import lanes
 from pipeline.device import State
 from pipeline.ledger import reader
 from tests.core.mill import Mill
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.mark.usefixtures("aws_keys")
 def test_a_doubt_that_moves_on_is_not_given_out_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device in doubt that is settled while the rest is still being read stays one lane's alone."""
-    monkeypatch.setattr(run, "LANES", 2)
+    monkeypatch.setattr(lanes, "LANES", 2)
     monkeypatch.setattr(reader, "_PAGE", 2)
     names = [f"n{number:02}" for number in range(16)]
     manifest = "".join(f"{name}\n" for name in names)
