@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.meter import Meter
     from pipeline.settings import Settings
 
-__all__ = ["MOST", "About", "History", "options_of", "reading_of"]
+__all__ = ["MOST", "About", "History", "options_of", "pause_after", "reading_of"]
 
 EVERY_SECONDS = 1.0
 MOST = 1e12
@@ -72,6 +72,11 @@ class About:
             return cls(thingmill, identity, station, options)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             return cls()
+
+
+def pause_after(seconds: float) -> float:
+    """Return how long to wait for the next reading when a process has worked for so many seconds."""
+    return max(EVERY_SECONDS, seconds * PART)
 
 
 def options_of(settings: Settings) -> dict[str, str]:
@@ -130,7 +135,7 @@ class History:
     async def keep(self) -> None:
         """Note readings until this is cancelled."""
         while True:
-            await anyio.sleep(max(EVERY_SECONDS, (anyio.current_time() - self._begun) * PART))
+            await anyio.sleep(pause_after(anyio.current_time() - self._begun))
             with contextlib.suppress(DiskError):  # whoever writes for a device hears of it, and the run ends
                 await self._note()
 
