@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.awsiot import Faults, ListingLag, Spoil, Wrong
+from tests.support.thorough import sampled
 from tests.torture.checker import judge
 from tests.torture.scene import Scene
 
@@ -16,20 +17,22 @@ if TYPE_CHECKING:
 ISSUE = "CreateCertificateFromCsr"
 
 
-def test_five_hundred_devices_come_through_the_worst_of_accounts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("devices", sampled([120, 500], lambda devices: devices < 500))
+def test_devices_come_through_the_worst_of_accounts(tmp_path: Path, devices: int) -> None:
     """With a fifth of all calls throttled and a tenth failing, one run or two end with one certificate each."""
     faults = Faults(seed=8, throttle=0.2, lost=0.05, error_500=0.025, error_500_after=0.025, wrong=0.02)
-    with Scene(tmp_path, [f"Made{number:03}" for number in range(500)], faults=faults) as scene:
+    with Scene(tmp_path, [f"Made{number:03}" for number in range(devices)], faults=faults) as scene:
         scene.aws.run(lambda double: setattr(double.account.store, "lag", ListingLag(calls=1)))
         scene.finish(most=2)
         judge(scene)
 
 
-def test_kills_among_faults_leave_one_certificate_each(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", sampled([1, 3], lambda kills: kills == 1))
+def test_kills_among_faults_leave_one_certificate_each(tmp_path: Path, kills: int) -> None:
     """Faults and kills together do no more harm than each alone."""
     faults = Faults(seed=2, throttle=0.2, drop=0.05, lost={ISSUE: 0.3, "AttachPolicy": 0.1}, error_500_after=0.05)
     with Scene(tmp_path, [f"Made{number:02}" for number in range(24)], faults=faults) as scene:
-        for nth in (60, 90, 120):
+        for nth in (60, 90, 120)[:kills]:
             scene.at(nth, scene.signal)
             assert scene.run().killed
         scene.finish()
