@@ -44,6 +44,7 @@ class Breaker:
         if self._alike < MOST_ALIKE:
             return None
         return RefusedError(
-            f"{self._alike} devices in a row failed at step {error.step} for one reason: {error.message}",
+            f"{self._alike} devices in a row failed at step {error.step} for one reason: {error.message} "
+            f"({error.code})",
             advice=error.advice or "mend the cause, then run the same command again",
         )

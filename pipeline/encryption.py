@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
 from pipeline import files, keys
 from pipeline.bundles.formats import PKCS12
+from pipeline.counting import verb
 from pipeline.device import State
 from pipeline.errors import UsageError
 from pipeline.pkcs8 import WrappingKey
@@ -62,8 +63,8 @@ def choose_seal(
     left = _left(reader, folder)
     if left:
         raise UsageError(
-            f"the keys of this run are encrypted with a passphrase, and {left:,} of them "
-            f"{'is' if left == 1 else 'are'} left to be made",
+            f"the keys of this run are encrypted with a passphrase, and {left:,} of them {verb('are', left)} left "
+            "to be made",
             advice="give the same --passphrase as before; nothing was done",
         )
     return LockedSeal()

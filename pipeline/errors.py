@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from pipeline.counting import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,9 +83,8 @@ class ManifestError(ThingmillError):
     exit_code = 2
 
     def __init__(self, faults: Sequence[Fault], total: int) -> None:
-        noun = "fault" if total == 1 else "faults"
         super().__init__(
-            f"the manifest has {total:,} {noun}; nothing was submitted and no key was made",
+            f"the manifest has {counted(total, 'fault')}; nothing was submitted and no key was made",
             advice="mend the lines named above and run the same command again",
             details=[str(fault) for fault in faults],
         )
@@ -118,7 +119,7 @@ class DeviceError(ThingmillError):
 
     Args:
         step: The number of the step in ``pipeline.issuance`` that failed.
-        code: A short, stable name of the cause (``ThingHasCertificate``, ``WrongKey``).
+        code: A short, stable name of the cause: a ``codes.DeviceCode``, or what a call failed with.
         message: What happened, in one sentence.
         advice: What to do about it.
     """

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import os
-import stat
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -21,9 +20,10 @@ from pipeline import files, privacy
 from pipeline.bundles import pem
 from pipeline.bundles.formats import FORMATS, PKCS12
 from pipeline.device import State
-from pipeline.errors import DeviceError, DiskError, UsageError
+from pipeline.errors import DeviceError, UsageError
+from pipeline.exported import UnwrittenError, files_there
 from pipeline.hardening import harden
-from pipeline.secret import Secret, plain
+from pipeline.secret import plain
 from pipeline.staging import read_parts
 from pipeline.text import printable
 from pipeline.unsealing import KeyNotOpenedError
@@ -33,12 +33,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pipeline.bundles.parts import Contents, Parts
+    from pipeline.bundles.parts import Parts
     from pipeline.layout import RunFolder
     from pipeline.ledger import Entry, Reader
+    from pipeline.secret import Secret
     from pipeline.unsealing import Opener
 
 __all__ = ["AT_ONCE", "Exported", "Fate", "Order", "export", "prepare"]
+
+_OPTION = "--to"
+"""What chooses where an export goes."""
 
 AT_ONCE = 16
 """Devices in work at once: nearly all of their time is spent waiting for the disk (fsync)."""
@@ -137,9 +141,9 @@ def prepare(to: Path) -> None:
     Raises:
         DiskError: It is open to other users, or somebody else decides what stands at its name.
     """
-    privacy.check_above(to)
+    privacy.check_above(to, _OPTION)
     files.folder_above(to)
-    files.private_folder(to)
+    files.private_folder(to, _OPTION)
 
 
 def _chosen(reader: Reader, names: Sequence[str]) -> Iterator[Entry]:
@@ -150,13 +154,12 @@ def _chosen(reader: Reader, names: Sequence[str]) -> Iterator[Entry]:
     for name in dict.fromkeys(names):
         seq = reader.seq_of(name)
         if seq is None:
-            raise UsageError(f"the run has no device {printable(name, 128)}")
+            raise UsageError(
+                f"the run has no device {printable(name, 128)}",
+                advice="give a thing name as it stands in summary.csv",
+            )
         numbers.append(seq)
     return (entry for seq in numbers for entry in reader.entries(f"seq = {seq:d}"))
-
-
-class _UnwrittenError(Exception):
-    """A format of a device is not written, in a sentence."""
 
 
 @dataclass(slots=True)
@@ -196,7 +199,7 @@ class _Exporter:
         for format_name in self.order.formats:
             try:
                 fates[format_name] = self._write(format_name, self._fitting(format_name, parts, opened))
-            except _UnwrittenError as error:
+            except UnwrittenError as error:
                 problems.append(str(error))
             except DeviceError as error:
                 problems.append(f"{format_name}: {printable(error.message)}")
@@ -229,12 +232,12 @@ class _Exporter:
         """Return what a format is made from: with the key as it lies there, or opened where that may be.
 
         Raises:
-            _UnwrittenError: A key that is encrypted would be in clear, and nobody said that it may.
+            UnwrittenError: A key that is encrypted would be in clear, and nobody said that it may.
         """
         if not self.order.opens(format_name):
             return parts
         if parts.key is not None and parts.key.encrypted and not self.order.may_open(format_name):
-            raise _UnwrittenError(f"{format_name}: its key is encrypted, and would be in clear (see --in-clear)")
+            raise UnwrittenError(f"{format_name}: its key is encrypted, and would be in clear (see --in-clear)")
         return opened
 
     def _write(self, format_name: str, parts: Parts) -> Fate:
@@ -246,13 +249,13 @@ class _Exporter:
         above = self.order.to / format_name
         place = self.folder.below(above, name)
         if os.path.lexists(place):
-            found = _read(place, contents)
+            found = files_there(place, contents)
             if made is not None and made.matches is not None:
                 same = made.matches(parts, found)
             else:
                 same = all(found[file] == plain(data) for file, data in contents.items())
             if not same:
-                raise _UnwrittenError(f"{_shown(place)} is there already and differs")
+                raise UnwrittenError(f"{_shown(place)} is there already and differs")
             return Fate.THERE
         if place.parent != above:
             self._have(place.parent)
@@ -268,26 +271,8 @@ class _Exporter:
 
     def _have(self, folder: Path) -> None:
         if folder not in self._ready:
-            files.private_folder(folder)
+            files.private_folder(folder, _OPTION)
             self._ready.add(folder)
-
-
-def _read(place: Path, contents: Contents) -> dict[str, bytes]:
-    """Return what a folder holds that was exported earlier.
-
-    Raises:
-        _UnwrittenError: It is no folder of these files with their modes.
-    """
-    try:
-        if not stat.S_ISDIR(place.lstat().st_mode) or {path.name for path in place.iterdir()} != set(contents):
-            raise _UnwrittenError(f"{_shown(place)} is there already and does not hold the same files")
-        for file, data in contents.items():
-            mode = stat.S_IMODE((place / file).lstat().st_mode)
-            if isinstance(data, Secret) and mode != files.SECRET:
-                raise _UnwrittenError(f"{_shown(place / file)} holds a key and has mode {mode:04o}, not 0400")
-        return {file: files.read_file(place / file) for file in contents}
-    except (OSError, DiskError) as error:
-        raise _UnwrittenError(f"{_shown(place)} is there already and cannot be read") from error
 
 
 def _shown(path: Path) -> str:

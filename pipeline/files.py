@@ -70,8 +70,12 @@ def folder_above(folder: Path) -> None:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
-def private_folder(folder: Path) -> None:
+def private_folder(folder: Path, option: str = "--output") -> None:
     """Make ``folder`` with mode 0700, or check that what is there is a folder of ours that only we can enter.
+
+    Args:
+        folder: Which.
+        option: What of the command line chose its place, for the advice.
 
     Raises:
         DiskError: It is a symbolic link, belongs to somebody else, is open to others, or cannot be made.
@@ -81,7 +85,7 @@ def private_folder(folder: Path) -> None:
             folder.mkdir(mode=0o700)
         # Also where it is there already: whoever made it may have been killed before its name was durable.
         sync_folder(folder.parent)
-        privacy.check_folder(folder)
+        privacy.check_folder(folder, option)
 
 
 def create_once(path: Path, data: bytes, mode: int = PUBLIC) -> None:
@@ -192,7 +196,10 @@ def read_file(path: Path, limit: int = 1 << 20) -> bytes:
                 raise OSError(errno.EINVAL, "not a regular file")
             data = file.read(limit + 1)
     if len(data) > limit:
-        raise DiskError(f"{printable(str(path))} is larger than {limit:,} bytes")
+        shown = printable(str(path))
+        raise DiskError(
+            f"{shown} is larger than {limit:,} bytes", advice="find out who wrote it, and move it away"
+        )
     return data
 
 

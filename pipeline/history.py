@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 import pipeline
+from pipeline.counting import counted
 from pipeline.device import State
 from pipeline.errors import DiskError
 from pipeline.ledger import Sample
@@ -100,7 +101,7 @@ def options_of(settings: Settings) -> dict[str, str]:
         "--inactive": settings.inactive,
         "--existing": settings.existing.value,
         "--csr-dir": settings.csr_dir,
-        "--encrypt-to": f"{len(encryption.recipients):,} recipients" if encryption.recipients else None,
+        "--encrypt-to": counted(len(encryption.recipients), "recipient") if encryption.recipients else None,
         "--passphrase": encryption.passphrase,
         "--shard": settings.shard,
         "--format": ", ".join(("pem", *settings.formats)),

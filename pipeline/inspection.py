@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from pipeline.arns import CERTIFICATE_ARN
+from pipeline.codes import DeviceCode
 from pipeline.device import Certificate
 from pipeline.errors import DeviceError
 from pipeline.keys import spki_sha256
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from pipeline.device import Issued
 
 __all__ = ["inspect", "public_key_hash"]
+
+_PROVIDER = (
+    "look at the account's certificate provider or at what --endpoint-url leads to, then run again to ask anew"
+)
+_TIME = "look at this machine's clock and at the account's certificate provider, then run again to ask anew"
 
 SKEW = timedelta(minutes=5)
 """How far the local clock may be behind the one that dated the certificate (Kerberos' customary bound)."""
@@ -50,20 +56,23 @@ def inspect(issued: Issued, spki: str, common_name: str, now: datetime) -> Certi
     """
     certificate, public_key = _parse(issued.certificate_pem)
     if spki_sha256(public_key) != spki:
-        raise _rejected("WrongKey", "the certificate is for another key than the CSR's")
+        raise _rejected(DeviceCode.WRONG_KEY, "the certificate is for another key than the CSR's")
     names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [common_name]:
         found = ", ".join(printable(name, 80) for name in names) or "none"
-        raise _rejected("WrongCommonName", f"the certificate's common name is {found}, not {common_name}")
+        raise _rejected(
+            DeviceCode.WRONG_COMMON_NAME, f"the certificate's common name is {found}, not {common_name}"
+        )
     if not certificate.not_valid_before_utc - SKEW <= now <= certificate.not_valid_after_utc:
         first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         raise _rejected(
-            "NotValidNow", f"the certificate is valid from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+            DeviceCode.NOT_VALID_NOW,
+            f"the certificate is valid from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC",
         )
     digest = certificate.fingerprint(hashes.SHA256()).hex()
     arn = CERTIFICATE_ARN.fullmatch(issued.certificate_arn)
     if issued.certificate_id != digest or arn is None or arn.group(1) != digest:
-        raise _rejected("WrongCertificateId", "the certificate's id is not the SHA-256 of its DER")
+        raise _rejected(DeviceCode.WRONG_CERTIFICATE_ID, "the certificate's id is not the SHA-256 of its DER")
     return Certificate(
         certificate_id=digest,
         arn=issued.certificate_arn,
@@ -82,15 +91,16 @@ def public_key_hash(pem: str) -> str | None:
 
 def _parse(pem: str) -> tuple[x509.Certificate, CertificatePublicKeyTypes]:
     if not _ONE_PEM.fullmatch(pem):
-        raise _rejected("NotOnePem", "the answer does not hold exactly one PEM certificate")
+        raise _rejected(DeviceCode.NOT_ONE_PEM, "the answer does not hold exactly one PEM certificate")
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode("ascii"))
         return certificate, certificate.public_key()
     except Exception as error:  # parsers of ASN.1 raise many kinds; any of them means the same here
         raise _rejected(
-            "GarbledCertificate", "the answer's PEM block is no certificate that can be read"
+            DeviceCode.GARBLED_CERTIFICATE, "the answer's PEM block is no certificate that can be read"
         ) from error
 
 
-def _rejected(code: str, message: str) -> DeviceError:
-    return DeviceError(5, code, message)
+def _rejected(code: DeviceCode, message: str) -> DeviceError:
+    """Return what fails the device. Who takes the certificate away puts that before the advice."""
+    return DeviceError(5, code, message, advice=_TIME if code is DeviceCode.NOT_VALID_NOW else _PROVIDER)

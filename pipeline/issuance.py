@@ -220,7 +220,7 @@ class Issuance:
         except DeviceError as error:
             if await self.reconciler.removal.reject(work.seq, work.spki_sha256, issued, error):
                 await self.ledger.refused(work.seq)
-                error.advice = "it was set inactive and deleted, never bundled; run again to ask for another"
+                error.advice = f"it was set inactive and deleted, never bundled; {error.advice}"
             else:
                 error.advice = "what became of it is not certain; the next run looks for it before it asks again"
             raise

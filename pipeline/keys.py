@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from pipeline import failpoints, files
+from pipeline.codes import DeviceCode
 from pipeline.device import KeyReceipt
 from pipeline.errors import DeviceError
 from pipeline.settings import KeyType
@@ -116,7 +117,7 @@ def ensure_key(
     if found is not None and found != path:
         raise DeviceError(
             2,
-            "StrangeKey",
+            DeviceCode.STRANGE_KEY,
             f"{found.name} is in the staging folder, encrypted, and the device's key is to be in clear",
             advice="it was never sent anywhere: give the recipients as before, or move it away",
         )
@@ -143,7 +144,7 @@ def store_csr(folder: Path, thing_name: str, csr: str) -> KeyReceipt:
     if strange is not None:
         raise DeviceError(
             2,
-            "StrangeKey",
+            DeviceCode.STRANGE_KEY,
             f"{strange.name} is in the staging folder, but the device keeps its own key",
             advice="it was never sent anywhere; remove it, then run the same command again",
         )
@@ -192,9 +193,10 @@ def lost(step: int, thing_name: str) -> DeviceError:
     """Return what fails a device whose key is no longer there."""
     return DeviceError(
         step,
-        "KeyLost",
+        DeviceCode.KEY_LOST,
         f"the key or CSR in staging/{thing_name} is gone or is not the one that was made",
-        advice="put the folder back as it was; no certificate was asked for with another key",
+        advice="put the folder back as it was; where it is lost, take the device back (thingmill revoke --device) "
+        "and provision it anew in a run of another --name",
     )
 
 
@@ -225,7 +227,7 @@ def _load(path: Path, key_type: KeyType) -> PrivateKey:
     if key is None or not fits(key.public_key(), key_type):
         raise DeviceError(
             2,
-            "StrangeKey",
+            DeviceCode.STRANGE_KEY,
             f"{path.name} is in the staging folder and is no {key_type} key of this run",
             advice="find out who put it there; move the file away to have a new key made",
         )

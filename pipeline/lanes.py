@@ -70,13 +70,13 @@ class Lanes:
         """Give the lanes what is unfinished, in the manifest's order, doubts first: they share one look."""
         doubtful: set[int] = set()  # they move on while the others are read, and must not be given out twice
         meant = IN_ROSTER if self.within_roster else "1"
+        in_doubt = f"state = {State.REQUESTED:d}"
         async with sending:
             try:
                 await self.issuance.reconciler.removal.finish()
-                for condition in (
-                    f"state = {State.REQUESTED:d}",
-                    f"state < {State.REQUESTED:d} OR state IN (5, 6, 7)",
-                ):
+                number = self.issuance.ledger.read.count(f"outcome IS NULL AND {in_doubt} AND {meant}")
+                self.issuance.reconciler.told.expect(number)
+                for condition in (in_doubt, f"state < {State.REQUESTED:d} OR state IN (5, 6, 7)"):
                     unfinished = f"outcome IS NULL AND ({condition}) AND {meant}"
                     for entry in self.issuance.ledger.read.entries(unfinished):
                         if entry.state is State.REQUESTED:

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["RunFolder"]
+__all__ = ["DEVICES", "EXPORTS", "STAGING", "RunFolder"]
+
+DEVICES, STAGING, EXPORTS = "devices", "staging", "export"
+"""The folders in a run's own that may hold keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +49,21 @@ class RunFolder:
     @property
     def devices(self) -> Path:
         """The folder of whole bundles."""
-        return self.root / "devices"
+        return self.root / DEVICES
 
     @property
     def staging(self) -> Path:
         """The folder of bundles that are not whole yet."""
-        return self.root / "staging"
+        return self.root / STAGING
 
     @property
     def exports(self) -> Path:
         """The folder of bundles that were written in other formats afterwards, each below one of its format."""
-        return self.root / "export"
+        return self.root / EXPORTS
 
     def staged(self, thing_name: str) -> Path:
         """The folder in which a device's files are gathered."""
-        return self.root / "staging" / thing_name
+        return self.root / STAGING / thing_name
 
     def bundle(self, thing_name: str) -> Path:
         """The folder in which a device's whole bundle stands."""

@@ -75,7 +75,10 @@ class RunLock:
             same = False
         if not same:
             os.close(self._handle)
-            raise RunFolderError(f"the lock in {printable(str(self._path.parent))} was taken away; run again")
+            raise RunFolderError(
+                f"the lock in {printable(str(self._path.parent))} was taken away",
+                advice="run the same command again",
+            )
 
     def __exit__(self, *exc_info: object) -> None:
         os.ftruncate(self._handle, 0)

@@ -24,6 +24,7 @@ async def own(
     registry: Registry,
     identity: Identity,
     binding: Mapping[str, str] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> Ledger:
     """Take a run folder; the stack gives it back.
 
@@ -35,6 +36,7 @@ async def own(
         registry: AWS IoT.
         identity: Who makes its calls.
         binding: What the run is bound to besides the account and the Region.
+        notes: What it notes besides, by which a difference is told.
 
     Raises:
         RunFolderError: Another process has it, or it belongs to another account or Region.
@@ -45,5 +47,6 @@ async def own(
     registry.record_by(trail.record)
     ledger = await stack.enter_async_context(Ledger(folder.ledger, trail.flush))
     ledger.aws_clock = identity.clock
-    await ledger.bind({"account": identity.account, "Region": registry.region} | dict(binding or {}))
+    bound = {"account": identity.account, "Region": registry.region} | dict(binding or {})
+    await ledger.bind(bound, notes or {})
     return ledger

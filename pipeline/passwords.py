@@ -6,13 +6,15 @@ every child. So a command line, or a manifest's ``[run]`` table, only ever says 
 
 from __future__ import annotations
 
+import codecs
+import fcntl
 import getpass
 import os
 import re
-import stat
 import warnings
 from dataclasses import dataclass, field
 
+from pipeline import privacy
 from pipeline.errors import UsageError
 from pipeline.hardening import harden
 from pipeline.secret import Secret
@@ -99,19 +101,21 @@ def _from_file(path: str, what: str) -> bytes:
             data = file.read(_MOST_BYTES + 3)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or "no such file"
-        raise UsageError(f"{what} cannot be read from {shown}: {reason}") from None
-    if found.st_uid not in {0, os.geteuid()}:
         raise UsageError(
-            f"{shown} belongs to another user, who can read {what}", advice="copy it to a file of your own"
-        )
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise UsageError(f"{shown} holds {what} and is open to other users", advice="close it with chmod 600")
+            f"{what} cannot be read from {shown}: {reason}", advice="give a file of your own, of mode 0600"
+        ) from None
+    privacy.check_readers(path, found, what)
     return data
 
 
 def _from_descriptor(number: int, what: str) -> bytes:
     data = b""
     try:
+        if fcntl.fcntl(number, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+            # Whatever this process opened itself has that flag (PEP 446), and what a shell opened for it has not.
+            raise UsageError(
+                f"nobody opened descriptor {number} for {what}", advice="open it in the shell, as in 3<FILE"
+            )
         if os.isatty(number):
             raise UsageError(
                 f"descriptor {number} is a terminal, which would show {what}",
@@ -150,11 +154,19 @@ def _ask(prompt: str, what: str) -> str:
                 f"there is no terminal to ask for {what} at", advice="give file:PATH or fd:N instead"
             ) from None
         except EOFError:
-            raise UsageError(f"{what} was not entered") from None
+            raise UsageError(
+                f"{what} was not entered", advice="run the same command again, or give file:PATH or fd:N"
+            ) from None
 
 
 def _checked(data: bytes, what: str) -> bytes:
     data = data.removesuffix(b"\n").removesuffix(b"\r")
+    if data.startswith(codecs.BOM_UTF8):
+        # Nobody types it at a prompt, and some tools take it for a part of the password and others do not.
+        raise UsageError(
+            f"{what} begins with a byte order mark",
+            advice="save its file as UTF-8 without one, as most editors can",
+        )
     if not data:
         raise UsageError(f"{what} is empty", advice="it has one character at least")
     if len(data) > _MOST_BYTES or any(byte in data for byte in b"\n\r\0"):
@@ -165,5 +177,5 @@ def _checked(data: bytes, what: str) -> bytes:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        raise UsageError(f"{what} is not UTF-8 text") from None
+        raise UsageError(f"{what} is not UTF-8 text", advice="see that the right file was named") from None
     return data

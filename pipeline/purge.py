@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 from pipeline import files
 from pipeline.bundles.formats import FORMATS, PEM
+from pipeline.bundles.listings import LISTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from pipeline.layout import RunFolder
 
-__all__ = ["has_folders", "purge"]
+__all__ = ["has_folders", "listings_in", "purge", "remove_listing"]
 
 _KEYS = (".key", ".key.age")
 """How the names of keys end; any other file that its owner alone may read (0400) holds one too."""
@@ -55,6 +56,37 @@ def purge(folder: RunFolder, thing_name: str) -> None:
                 _remove(folder.root, place)
             except FileNotFoundError:
                 continue
+
+
+def listings_in(folder: RunFolder) -> dict[Path, str]:
+    """Return the listings that a run's folder has, those of exports included: where each is, and its name."""
+    places = [(above / name, name) for above in (folder.root, folder.exports) for name in LISTINGS]
+    return {place: name for place, name in places if os.path.lexists(place)}
+
+
+def remove_listing(root: Path, place: Path, names: Collection[str]) -> None:
+    """Remove a listing that has no device left, durably, and its folder where nothing else is in it.
+
+    Args:
+        root: The run's folder.
+        place: The listing's folder, below it.
+        names: The names of its files.
+
+    Raises:
+        DiskError: The disk refused, or something else is in the folder too: that stays, and the folder with it.
+    """
+    *above, name = place.relative_to(root).parts
+    with files.named(place, "remove"), ExitStack() as stack:
+        parent = _open(stack, str(root), None)
+        for part in above:
+            parent = _open(stack, part, parent)
+        inner = _open(stack, name, parent)
+        found, folders = _look_into(inner)
+        _unlink([file for file in found if file.name in names])
+        if folders or any(file.name not in names for file in found):
+            raise OSError(errno.ENOTEMPTY, "it holds what is not of the listing")
+        os.rmdir(name, dir_fd=parent)
+        files.sync(parent)
 
 
 def _places(folder: RunFolder, thing_name: str) -> Iterator[Path]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["age_recipient", "checked", "missing_extra", "read"]
 
 _MOST_BYTES = 1 << 20
+
+_BEGINNINGS = ("age1", "ssh-")
 _SECRET_MARKS = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----")
 
 
@@ -33,7 +35,7 @@ def read(given: Iterable[str]) -> tuple[str, ...]:
     """
     found: set[str] = set()
     for item in given:
-        if item.startswith(("age1", "ssh-")) or any(mark in item.upper() for mark in _SECRET_MARKS):
+        if item.startswith(_BEGINNINGS) or any(mark in item.upper() for mark in _SECRET_MARKS):
             found.add(checked(item, "--encrypt-to"))
         else:
             found |= {checked(line, place) for place, line in _lines(item)}
@@ -82,9 +84,11 @@ def checked(text: str, place: str) -> str:
     # What follows an SSH key is a comment.
     recipient = " ".join(text.split()[:2]) if text.startswith("ssh-") else text.lower()
     if not _works(recipient):
+        # What does not even begin like one is not shown: it may be a line of another file than was meant.
+        shown = printable(text, 80) if text.lower().startswith(_BEGINNINGS) else "what is there"
         raise UsageError(
-            f"{place}: {printable(text, 80)} is no recipient",
-            advice="give age1…, ssh-ed25519 … or ssh-rsa … (2,048 bits and more), or a file with one a line",
+            f"{place}: {shown} is no recipient",
+            advice="give age1…, ssh-ed25519 … or ssh-rsa … (2,048 bits and more)",
         )
     return recipient
 

@@ -24,7 +24,9 @@ from pipeline import failpoints
 from pipeline.audit import ADOPTED
 from pipeline.aws.client import READ_SECONDS
 from pipeline.aws.failures import CallError, Failure
+from pipeline.codes import CallCode, DeviceCode
 from pipeline.device import State
+from pipeline.doubts import Doubts, Fate
 from pipeline.errors import DeviceError
 from pipeline.inspection import inspect, public_key_hash
 from pipeline.removal import Removal
@@ -94,6 +96,9 @@ class Reconciler:
         meter: Is told what was found.
         stop: Ends waits when the run is asked to stop.
         settling: Seconds from when a doubt is taken up to the last look for it (shortened by tests).
+
+    Attributes:
+        told: Says that doubts are being settled; knows how many are expected, where somebody does.
     """
 
     def __init__(
@@ -104,6 +109,7 @@ class Reconciler:
         self._stop = stop
         self._settling = settling
         self.removal = Removal(registry, ledger, meter)
+        self.told = Doubts(meter, stop, settling)
         self._doubts: dict[int, _Doubt] = {}
         self._looking = anyio.Lock()
         # Public keys by certificate id, for certificates that are not this run's or not yet in its ledger.
@@ -125,6 +131,16 @@ class Reconciler:
             StoppedError: The run was asked to stop; the doubt remains.
             CallError: AWS refused for the run as a whole.
         """
+        self.told.begin()
+        fate = Fate.OPEN
+        try:
+            certificate = await self._settle(seq, spki_sha256, common_name, dry_run=dry_run)
+            fate = Fate.NOT_ISSUED if certificate is None else Fate.FOUND
+        finally:
+            self.told.end(fate)
+        return certificate
+
+    async def _settle(self, seq: int, spki_sha256: str, common_name: str, *, dry_run: bool) -> Certificate | None:
         requested_at, last_look_at = self._ledger.read.requested_at(seq), self._now() + self._settling
         doubt = _Doubt(seq, spki_sha256, requested_at, last_look_at)
         self._doubts[seq] = doubt
@@ -147,7 +163,7 @@ class Reconciler:
         if doubt.looks >= MOST_LOOKS:
             raise DeviceError(
                 4,
-                "InDoubt",
+                DeviceCode.IN_DOUBT,
                 "it cannot be found out whether a certificate was issued: some are listed and not shown",
                 advice="run the same command again later; nothing is asked for twice meanwhile",
             )
@@ -163,7 +179,9 @@ class Reconciler:
         if not dry_run:
             await self.removal.finish()
         batch: list[Entry] = []
-        for entry in self._ledger.read.entries(f"state = {State.REQUESTED:d}"):
+        in_doubt = f"state = {State.REQUESTED:d}"
+        self.told.expect(self._ledger.read.count(in_doubt))
+        for entry in self._ledger.read.entries(in_doubt):
             batch.append(entry)
             if len(batch) == _TOGETHER:
                 await self._settle_batch(batch, tell, dry_run=dry_run)
@@ -211,7 +229,9 @@ class Reconciler:
                 if listed.created_at >= oldest:
                     complete &= await self._compare(listed, doubts)
             if marker is not None and marker == before:
-                raise CallError("ListCertificates", Failure.UNANSWERED, "StrangeAnswer", "its pages do not end")
+                raise CallError(
+                    "ListCertificates", Failure.UNANSWERED, CallCode.STRANGE_ANSWER, "its pages do not end"
+                )
             # A whole page, and not an empty one: a list whose order is not quite the order of issue must not end
             # the look early.
             if marker is None or (page and all(listed.created_at < oldest for listed in page)):
@@ -266,6 +286,7 @@ class Reconciler:
         elif failure is not None:
             if not dry_run:
                 await self._ledger.refused(doubt.seq)
+                failure.advice = f"it was set inactive and deleted, never bundled; {failure.advice}"
             raise failure
         return adopted
 

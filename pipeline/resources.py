@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.aws.failures import CallError, Failure
+from pipeline.codes import CallCode
 from pipeline.made import Making, recall
 from pipeline.text import printable
 
@@ -72,4 +73,4 @@ async def _stranger(members: _Pages, reader: Reader, group: str) -> str | None:
         if token is None:
             return None
         if token == before:
-            raise CallError("ListThings", Failure.UNANSWERED, "StrangeAnswer", "its pages do not end")
+            raise CallError("ListThings", Failure.UNANSWERED, CallCode.STRANGE_ANSWER, "its pages do not end")

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.counting import counted, verb
 from pipeline.device import State
 from pipeline.errors import RunFolderError, UsageError
 from pipeline.made import recall
-from pipeline.purge import has_folders
+from pipeline.purge import has_folders, listings_in
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Plan:
         made: Names to delete by kind, once every device is taken back.
         folders: Devices whose folders are to be removed.
         retired: Devices whose earlier certificates were retired: they are left without any.
+        listings: The listings of the run that are written again without these devices, as paths in its folder.
     """
 
     devices: int
@@ -116,6 +118,7 @@ class Plan:
     made: Mapping[str, tuple[str, ...]]
     folders: int
     retired: int
+    listings: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -140,8 +143,10 @@ def look(reader: Reader, folder: RunFolder, scope: Scope) -> Plan:
         entries = reader.entries(chosen.entries)
         folders = sum(has_folders(folder, entry.device.thing_name) for entry in entries)
     made = recall(reader.meta()) if scope.things and scope.is_whole else {}
+    devices = reader.count(chosen.standing)
+    listings = sorted(listings_in(folder)) if devices or folders else []
     return Plan(
-        devices=reader.count(chosen.standing),
+        devices=devices,
         certificates=reader.count(f"{chosen.standing} AND certificate_id IS NOT NULL"),
         in_doubt=reader.count(chosen.doubtful),
         rejected=len(reader.rejections()),
@@ -149,6 +154,7 @@ def look(reader: Reader, folder: RunFolder, scope: Scope) -> Plan:
         made={kind: made[kind] for kind in DELETABLE if kind in made},
         folders=folders,
         retired=reader.count(f"{chosen.standing} AND retired_at IS NOT NULL"),
+        listings=tuple(place.relative_to(folder.root).as_posix() for place in listings),
     )
 
 
@@ -166,7 +172,8 @@ def refuse_revoked(reader: Reader, root: Path) -> None:
         )
     if begun := reader.count("revoking = 1 AND outcome IS NOT 'revoked'"):
         raise RunFolderError(
-            f"{where} is being revoked: {begun:,} of {total:,} devices are not taken back wholly",
+            f"{where} is being revoked: {begun:,} of {counted(total, 'device')} {verb('are', total)} not taken "
+            "back wholly",
             advice="run the same thingmill revoke again until it ends well; then the run can go on with the rest",
         )
 

@@ -8,6 +8,7 @@ come first: what that request issued must be known before it can be taken away.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -22,6 +23,7 @@ from pipeline.inspection import public_key_hash
 from pipeline.made import Made
 from pipeline.purge import has_folders, purge
 from pipeline.reconcile import SETTLING_SECONDS, Reconciler
+from pipeline.relisting import relist
 from pipeline.resources import delete_made
 from pipeline.revocation import Selection, look
 from pipeline.stop import Stop, StoppedError
@@ -119,10 +121,12 @@ class Revoke:
             reconciler = Reconciler(self.registry, self.ledger, self.meter, self.stop, self.settling)
             patient = self.registry.patient()
             await self._guarded(lambda: self._finish_rejections(reconciler))
+            reconciler.told.expect(self.ledger.read.count(chosen.doubtful))
             await self._each(chosen.doubtful, _DOUBTS, lambda entry: self._settle(entry, reconciler))
             await self._each(chosen.entries, LANES, lambda entry: self._take_back(entry, patient))
             await self._guarded(lambda: self._delete_made(chosen, patient))
         try:
+            await self._relist()
             self.summary = await anyio.to_thread.run_sync(report.write_all, self.ledger.read, self.folder)
         except DiskError as error:
             # What stopped the revoke comes before what became of the reports.
@@ -231,6 +235,16 @@ class Revoke:
         async for name, reason in delete_made(patient, read, Made(self.ledger)):
             self.kept += 1
             self.watcher.stays(name, reason)
+
+    async def _relist(self) -> None:
+        """Have no listing that names a device that was taken back."""
+        work = partial(relist, self.ledger.read, self.folder, purge=self.scope.purge)
+        told = await anyio.to_thread.run_sync(work)
+        for note in told.notes:
+            self.watcher.note(note)
+        for place, reason in told.stays.items():
+            self.kept += 1
+            self.watcher.stays(place, reason)
 
     async def _each(self, condition: str, lanes: int, work: Callable[[Entry], Awaitable[None]]) -> None:
         """Do something with each entry, ``lanes`` of them at a time, until the revoke is asked to stop."""

@@ -152,7 +152,10 @@ class Rotation:
                 self._connection.executemany("INSERT INTO named VALUES (?)", [(name,) for name in names])
                 unknown = self._connection.execute(_UNKNOWN).fetchone()
                 if unknown is not None:
-                    raise UsageError(f"the run has no device {printable(unknown[0], 128)}")
+                    raise UsageError(
+                        f"the run has no device {printable(unknown[0], 128)}",
+                        advice="give a thing name as it stands in summary.csv",
+                    )
                 self._connection.execute(
                     "UPDATE devices SET chosen = 0 WHERE thing_name NOT IN (SELECT thing_name FROM named)"
                 )

@@ -16,8 +16,9 @@ from pipeline.aws.gate import Gate
 from pipeline.aws.limiter import Budget
 from pipeline.aws.registry import ISSUE
 from pipeline.aws.session import open_registry
-from pipeline.binding import binding
+from pipeline.binding import binding, notes
 from pipeline.bundles.formats import PKCS12
+from pipeline.counting import counted, verb
 from pipeline.device import State
 from pipeline.encryption import choose_seal, try_password
 from pipeline.errors import DiskError, InterruptedRunError
@@ -103,7 +104,9 @@ class Run:
                 ledger = await self._open(stack, folder, registry, account)
                 await preflight.make_missing(registry, settings, account, Made(ledger).note)
             except StoppedError:
-                raise InterruptedRunError("the run was stopped before the first device") from None
+                raise InterruptedRunError(
+                    "the run was stopped before the first device", advice="run the same command again"
+                ) from None
             seal = await anyio.to_thread.run_sync(
                 choose_seal, settings.encryption, self.passphrase, ledger.read, folder
             )
@@ -114,9 +117,6 @@ class Run:
                 if finding.worrying:
                     self.meter.note(str(finding))
             self.meter.note(limits.scarce(caller))
-            if settings.encryption.recipients:
-                # They are public, and failed.csv fed back recalls them: a hash could not be turned into them.
-                await ledger.remember({"recipients": "\n".join(settings.encryption.recipients)})
             await ledger.remember({"quotas": limits.listed(caller), "endpoint": account.endpoint.host})
             about = About.of(settings, account.identity.arn)
             history = await History.begin(ledger, self.meter, started, about)
@@ -155,7 +155,10 @@ class Run:
         if self._fatal is not None:
             raise self._fatal
         if self.stop.requested:
-            raise InterruptedRunError("the run was stopped; what was in flight is recorded")
+            raise InterruptedRunError(
+                "the run was stopped; what was in flight is recorded",
+                advice="run the same command again: it goes on from here",
+            )
 
     async def _report(self, ledger: Ledger, folder: RunFolder, started: datetime, history: History) -> None:
         """Write the reports from what is durable, also when the run was stopped."""
@@ -175,8 +178,8 @@ class Run:
         bare = totals.devices - totals.with_policy
         if bare:
             self.meter.note(
-                f"{bare:,} of {totals.devices:,} devices get no policy: their certificates may do nothing by "
-                "themselves (see --policy)"
+                f"{bare:,} of {counted(totals.devices, 'device')} {verb('get', bare)} no policy: a certificate "
+                "without one may do nothing by itself (see --policy)"
             )
 
     def request_stop(self) -> None:
@@ -190,7 +193,7 @@ class Run:
         """Make or reopen the run folder, and enter the manifest's devices."""
         settings = self.settings
         await anyio.to_thread.run_sync(_prepare, folder)
-        ledger = await own(stack, folder, registry, account.identity, binding(settings))
+        ledger = await own(stack, folder, registry, account.identity, binding(settings), notes(settings))
         files.sweep_temporaries(folder.root)
         refuse_revoked(ledger.read, folder.root)
         await ledger.enrol(self.roster.path, partial=settings.resumes_failed)

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from pipeline import failpoints, files, keys
+from pipeline.codes import DeviceCode
 from pipeline.device import KeyReceipt
 from pipeline.errors import DeviceError
 from pipeline.pkcs8 import ENCRYPTED, clear_pem
@@ -100,7 +101,7 @@ class LockedSeal:
         """
         raise DeviceError(
             2,
-            "PassphraseMissing",
+            DeviceCode.PASSPHRASE_MISSING,
             "its key is still to be made, and the passphrase was not given",
             advice="give --passphrase as before",
         )
@@ -214,7 +215,7 @@ def _was_asked_for(csr: str, common_name: str, key_type: KeyType) -> bool:
 def _strange(path: Path, what: str) -> DeviceError:
     return DeviceError(
         2,
-        "StrangeKey",
+        DeviceCode.STRANGE_KEY,
         f"{path.name} is in the staging folder and {what}",
         advice="it was never sent anywhere: move the file away to have a new key made",
     )

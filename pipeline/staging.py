@@ -12,6 +12,7 @@ from pipeline import files, keys
 from pipeline.bundles import pem
 from pipeline.bundles.formats import FORMATS
 from pipeline.bundles.parts import KeyFile, Parts
+from pipeline.codes import DeviceCode
 from pipeline.errors import DeviceError
 from pipeline.sealing import is_sealed
 from pipeline.secret import Secret, plain
@@ -190,7 +191,7 @@ def _see_right_key(place: Path, device: Device, known: Known | None) -> None:
     if not right:
         raise DeviceError(
             6,
-            "WrongKey",
+            DeviceCode.WRONG_KEY,
             f"{name}.key{key.suffix} is not the key that the certificate was issued for",
             advice="put the key back that the run made for this device, then run the same command again",
         )
@@ -249,7 +250,7 @@ def _holds(path: Path, data: bytes) -> bool:
 def _taken(thing_name: str) -> DeviceError:
     return DeviceError(
         6,
-        "BundleTaken",
+        DeviceCode.BUNDLE_TAKEN,
         f"the bundle folder of {thing_name} is there already and is not this run's",
         advice="move it away, then run the same command again",
     )

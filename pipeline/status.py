@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.device import State
 from pipeline.layout import RunFolder
 from pipeline.ledger import live_ledger
+from pipeline.published import VERSION, number
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.ledger import Standing
 
-__all__ = ["STEPS", "VERSION", "Holder", "Status", "holder_of", "look"]
-
-VERSION = 1
-"""Of the object that ``Status.to_json`` describes; new keys do not change it."""
+__all__ = ["STEPS", "Holder", "Status", "holder_of", "look"]
 
 STEPS = {
     State.LISTED: "not begun",
@@ -69,6 +67,7 @@ class Status:
         folder: Where it is.
         holder: The process that has it now, or None.
         meta: What the run is bound to and what it used, by name (``Reader.meta``).
+        key_types: How many devices get a key of each type here (``Reader.key_types``).
         standing: How many devices stand where.
         window: Over how many of the last seconds ``standing.finished`` was counted.
         looked_at: When, seconds of the epoch.
@@ -78,6 +77,7 @@ class Status:
     folder: str
     holder: Holder | None
     meta: Mapping[str, str]
+    key_types: Mapping[str, int]
     standing: Standing
     window: float
     looked_at: float
@@ -116,7 +116,7 @@ class Status:
         """The calls per second that the run allows itself, and where each is from, by operation."""
         try:
             return {
-                printable(api): {"rate": float(grant["rate"]), "source": printable(grant["source"])}
+                printable(api): {"rate": float(number(grant["rate"])), "source": printable(grant["source"])}
                 for api, grant in json.loads(self.meta.get("quotas", "{}")).items()
             }
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
@@ -138,6 +138,7 @@ class Status:
             "account": self.about("account"),
             "region": self.about("Region"),
             "key_type": self.about("key type"),
+            "key_types": dict(self.key_types),
             "certificates": self.about("certificates"),
             "devices": self.devices,
             "left": self.left,
@@ -154,7 +155,7 @@ class Status:
             "seconds_left": _rounded(self.seconds_left),
             "last_change": standing.changed,
             "quotas": self.quotas,
-            "time": datetime.fromtimestamp(self.looked_at, UTC).isoformat(timespec="seconds"),
+            "time": datetime.fromtimestamp(self.looked_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
 
     def worst_codes(self) -> list[tuple[str, int]]:
@@ -162,12 +163,13 @@ class Status:
         return [(printable(code), number) for code, number in self.standing.failures.items()][:_MOST_CODES]
 
 
-def look(root: Path, now: float | None = None) -> Status:
+def look(root: Path, now: float | None = None, before: Status | None = None) -> Status:
     """Return where a run stands.
 
     Args:
         root: The run's folder.
         now: Seconds of the epoch, where it is not this instant.
+        before: What was seen of the same run a moment ago: what only a new manifest changes is not counted again.
 
     Raises:
         DiskError: The ledger cannot be read.
@@ -182,11 +184,16 @@ def look(root: Path, now: float | None = None) -> Status:
     with closing(live_ledger(folder.ledger)) as reader:
         meta = reader.meta()
         standing = reader.standing(datetime.fromtimestamp(since, UTC))
+        devices = sum(standing.states.values()) + sum(standing.outcomes.values())
+        # Each description is read for it, which takes a second for a million devices.
+        same = before is not None and before.devices == devices
+        key_types = before.key_types if before is not None and same else reader.key_types()
     return Status(
         run=printable(root.resolve().name),
         folder=printable(str(root)),
         holder=holder,
         meta=meta,
+        key_types=key_types,
         standing=standing,
         window=now - since,
         looked_at=now,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.arns import CERTIFICATE_ARN
 from pipeline.aws.failures import CallError, Failure
+from pipeline.codes import DeviceCode
 from pipeline.errors import DeviceError
 from pipeline.settings import Existing
 from pipeline.stop import StoppedError
@@ -85,7 +86,7 @@ async def ensure_thing(
     if principals and existing is not Existing.ROTATE:
         reason = DeviceError(
             1,
-            "ThingHasCertificate",
+            DeviceCode.THING_HAS_CERTIFICATE,
             f"the thing {device.thing_name} has a certificate attached already",
             advice="leave such things alone with --existing skip, give them another one beside it with "
             "--existing add, or one in its place with --existing rotate and thingmill retire",
@@ -113,7 +114,7 @@ def _compare(device: Device, thing: Thing) -> None:
 def _differs(device: Device, how: str) -> DeviceError:
     return DeviceError(
         1,
-        "ThingDiffers",
+        DeviceCode.THING_DIFFERS,
         f"the thing {device.thing_name} exists and is not as the manifest has it: {how}",
         advice="update the thing, or correct the row",
     )

@@ -5,12 +5,14 @@ What pyrage and cryptography say of data that does not open is not passed on: it
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import privacy
 from pipeline.bundles.parts import KeyFile
 from pipeline.errors import ThingmillError, UsageError
 from pipeline.pkcs8 import ENCRYPTED, Envelope, clear_pem
@@ -121,16 +123,22 @@ def read_identities(paths: Iterable[str]) -> list[Any]:
     """Return the identities in files of age (``age-keygen``) and of SSH, as pyrage has them.
 
     Raises:
-        UsageError: A file cannot be read or holds none, or the extra ``encrypt`` is not installed.
+        UsageError: A file cannot be read, is open to other users or holds none, or the extra ``encrypt`` is not
+            installed.
     """
     found: list[Any] = []
     for path in paths:
         shown = printable(path)
         try:
             with Path(path).open("rb") as file:
+                stands = os.fstat(file.fileno())
                 data = file.read(_MOST_BYTES)
         except OSError as error:
-            raise UsageError(f"the identity {shown} cannot be read: {error.strerror}") from None
+            raise UsageError(
+                f"the identity {shown} cannot be read: {error.strerror}",
+                advice="give a file that is there and that you may read: age-keygen makes one",
+            ) from None
+        privacy.check_readers(path, stands, "an identity that opens keys")
         found += _identities(data, shown)
     return found
 

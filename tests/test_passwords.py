@@ -33,6 +33,7 @@ def descriptor_of(data: bytes) -> int:
     reading, writing = os.pipe()
     os.write(writing, data)
     os.close(writing)
+    os.set_inheritable(reading, True)  # as a shell hands one over
     return reading
 
 
@@ -140,9 +141,28 @@ def test_a_descriptor_is_closed_when_it_was_read() -> None:
     assert "Bad file descriptor" in refused(f"fd:{number}")
 
 
+def test_a_descriptor_of_this_process_is_not_read_nor_closed(tmp_path: Path) -> None:
+    """Where the shell opened none of that number it may be a database of ours by now."""
+    (tmp_path / "ours").write_bytes(b"a line of ours\n")
+    with (tmp_path / "ours").open("rb") as file:
+        told = refused(f"fd:{file.fileno()}")
+        assert file.read() == b"a line of ours\n"
+    assert told.startswith("nobody opened descriptor ")
+    assert told.endswith("open it in the shell, as in 3<FILE")
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n"])
+def test_a_byte_order_mark_is_refused(tmp_path: Path, end: bytes) -> None:
+    """An editor that leaves one would make it a part of the password, which nobody types at a prompt."""
+    told = refused(file_of(tmp_path / "secret", b"\xef\xbb\xbfhidden" + end))
+    assert "byte order mark" in told
+    assert "hidden" not in told
+
+
 def test_a_terminal_is_no_descriptor_to_read_from() -> None:
     """What is typed there would be shown, so the advice is to be prompted."""
     ours, theirs = os.openpty()
+    os.set_inheritable(theirs, True)
     try:
         assert refused(f"fd:{theirs}").endswith("say prompt to be asked for it")
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.failures import CallError, Failure
+from pipeline.codes import CallCode
 from pipeline.device import Issued
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def texts(api: str, answer: Mapping[str, Any], key: str) -> list[str]:
 
 def strange(api: str) -> CallError:
     """Return the failure of a call whose answer makes no sense: it may have been carried out."""
-    return CallError(api, Failure.UNANSWERED, "StrangeAnswer", "the answer is not what the API says")
+    return CallError(api, Failure.UNANSWERED, CallCode.STRANGE_ANSWER, "the answer is not what the API says")
 
 
 def text(value: object) -> str:

@@ -9,6 +9,7 @@ from pipeline.arns import CERTIFICATE_ID
 from pipeline.aws import answers
 from pipeline.aws.calls import Calls
 from pipeline.aws.failures import CallError, Failure
+from pipeline.codes import CallCode
 from pipeline.device import Issued
 from pipeline.text import printable
 
@@ -171,5 +172,5 @@ def _see_id(api: str, certificate_id: str) -> None:
     """
     if not CERTIFICATE_ID.fullmatch(certificate_id):
         raise CallError(
-            api, Failure.REFUSED, "StrangeCertificateId", f"{printable(certificate_id, 80)!r} is no id"
+            api, Failure.REFUSED, CallCode.STRANGE_CERTIFICATE_ID, f"{printable(certificate_id, 80)!r} is no id"
         )

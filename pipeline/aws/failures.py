@@ -14,6 +14,7 @@ from aiohttp import ClientConnectorError
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
+from pipeline.codes import CallCode
 from pipeline.errors import DeviceError, RefusedError, ThingmillError
 from pipeline.text import printable
 
@@ -42,14 +43,14 @@ class CallError(ThingmillError):
     Attributes:
         api: The operation (``CreateThing``).
         failure: What it means.
-        code: The error's code as AWS names it, or the kind of connection failure.
+        code: The error's code as AWS names it, a ``CallCode``, or the class of the connection's failure.
         reason: What AWS said, safe to print.
     """
 
     exit_code = 3
 
     def __init__(self, api: str, failure: Failure, code: str, reason: str) -> None:
-        super().__init__(f"{api} failed: {reason} ({code})", advice=_advice(code))
+        super().__init__(f"{api} failed: {reason} ({code})", advice=_advice(code, failure))
         self.api = api
         self.failure = failure
         self.code = code
@@ -57,20 +58,23 @@ class CallError(ThingmillError):
 
     def for_device(self, step: int) -> DeviceError:
         """Return what fails one device."""
-        if self.failure is Failure.REFUSED:
-            return DeviceError(
-                step, self.code, f"{self.api} was refused: {self.reason}", advice=_advice(self.code)
-            )
-        return DeviceError(
-            step,
-            self.code,
-            f"{self.api} got no answer, again and again: {self.reason}",
-            advice="look at the network and at AWS's health page, then run the same command again",
-        )
+        return DeviceError(step, self.code, f"{self.api} {self._outcome}: {self.reason}", advice=self.advice)
 
     def for_run(self) -> RefusedError:
         """Return what stops the run."""
-        return RefusedError(f"{self.api} was refused: {self.reason} ({self.code})", advice=_advice(self.code))
+        return RefusedError(f"{self.api} {self._outcome}: {self.reason} ({self.code})", advice=self.advice)
+
+    @property
+    def _outcome(self) -> str:
+        if self.code == CallCode.STRANGE_ANSWER:
+            return "got an answer without sense"
+        if self.failure in _SILENT:
+            return "got no answer, again and again"
+        unsent = self.code in (CallCode.NO_CREDENTIALS, CallCode.TLS_FAILED)
+        return "could not be sent" if unsent else "was refused"
+
+
+_SILENT = (Failure.UNSENT, Failure.UNANSWERED)
 
 
 _THROTTLES = frozenset(
@@ -107,7 +111,7 @@ _UNKNOWN_CALLER = frozenset(
     }
 )
 
-_KINDS: tuple[tuple[tuple[type[Exception], ...], Failure, str], ...] = (
+_KINDS: tuple[tuple[tuple[type[Exception], ...], Failure, CallCode | None], ...] = (
     (
         (
             boto.NoCredentialsError,
@@ -118,17 +122,17 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], Failure, str], ...] = (
             boto.NoAuthTokenError,
         ),
         Failure.FATAL,
-        "NoCredentials",
+        CallCode.NO_CREDENTIALS,
     ),
-    ((boto.ConnectTimeoutError,), Failure.UNSENT, "NoConnection"),
-    ((boto.SSLError,), Failure.FATAL, "TLSFailed"),
+    ((boto.ConnectTimeoutError,), Failure.UNSENT, CallCode.NO_CONNECTION),
+    ((boto.SSLError,), Failure.FATAL, CallCode.TLS_FAILED),
     # Also a connection that broke when the request was on its way, which has no class of its own.
     (
         (boto.HTTPClientError, boto.ConnectionError, ResponseParserError, TimeoutError, ConnectionError),
         Failure.UNANSWERED,
-        "",
+        None,
     ),
-    ((boto.ParamValidationError,), Failure.REFUSED, "ParamValidation"),
+    ((boto.ParamValidationError,), Failure.REFUSED, CallCode.PARAM_VALIDATION),
 )
 """What botocore raises when there is no answer, most telling kind first; without a code, its own name serves."""
 
@@ -148,9 +152,10 @@ def sort(api: str, error: Exception) -> CallError:
     if isinstance(error, boto.ClientError):
         return _sort_answer(api, error)
     if isinstance(error, RuntimeError) and _STILL_EXPIRED in str(error):
-        return CallError(api, Failure.FATAL, "ExpiredToken", "the credentials have ended, and nobody renewed them")
+        reason = "the credentials have ended, and nobody renewed them"
+        return CallError(api, Failure.FATAL, CallCode.EXPIRED_TOKEN, reason)
     if isinstance(error, boto.EndpointConnectionError) and _was_never_connected(error):
-        return CallError(api, Failure.UNSENT, "NoConnection", printable(str(error)))
+        return CallError(api, Failure.UNSENT, CallCode.NO_CONNECTION, printable(str(error)))
     for kinds, failure, code in _KINDS:
         if isinstance(error, kinds):
             return CallError(api, failure, code or type(error).__name__, printable(str(error)))
@@ -168,7 +173,7 @@ def _was_never_connected(error: boto.EndpointConnectionError) -> bool:
 
 def _sort_answer(api: str, error: boto.ClientError) -> CallError:
     answer = error.response.get("Error", {})
-    code = printable(answer.get("Code", "") or "Unknown", 80)
+    code = printable(answer.get("Code", "") or CallCode.UNKNOWN, 80)
     message = printable(answer.get("Message", "") or "no reason given")
     if code in _UNKNOWN_CALLER:
         # Some go on with the canonical request, and so with the session token that was signed.
@@ -185,15 +190,35 @@ def _sort_answer(api: str, error: boto.ClientError) -> CallError:
     return CallError(api, failure, code, message)
 
 
-def _advice(code: str) -> str:
-    return _ADVICE.get(code, "mend what the message names, then run the same command again")
+def _advice(code: str, failure: Failure) -> str:
+    silent = "look at the network and at AWS's health page, then run the same command again"
+    named = "mend what the message names, then run the same command again"
+    return _ADVICE.get(code, silent if failure in _SILENT else named)
 
+
+_TOGETHER = "somebody else changes the same: run the same command again"
 
 _ADVICE: dict[str, str] = {
     **dict.fromkeys(_EXPIRED, "get new credentials, then run the same command again: it goes on where it stopped"),
     **dict.fromkeys(_DENIED, "allow the operation in the IAM policy of these credentials, then run again"),
     **dict.fromkeys(_UNKNOWN_CALLER, "check the profile, its keys and the clock of this machine"),
-    "NoCredentials": "name a profile with --profile, or set up credentials as for the AWS CLI (aws configure)",
-    "TLSFailed": "check --endpoint-url, and the certificates that this machine trusts",
-    "LimitExceededException": "a limit of AWS IoT is reached (10 policies on a certificate, 10 groups of a thing)",
+    "RequestExpired": "set the clock of this machine, keep it by NTP, then run the same command again",
+    "OptInRequired": "see that the account is activated and has this Region enabled, then run again",
+    "CertificateStateException": _TOGETHER,
+    "DeleteConflictException": _TOGETHER,
+    "LimitExceededException": "a limit of AWS IoT is reached (10 policies on a certificate, 10 groups of a "
+    "thing): take away what fills it, then run the same command again",
+    "MalformedPolicyException": "mend the policy's document, then run the same command again",
+    "ResourceAlreadyExistsException": _TOGETHER,
+    "ResourceNotFoundException": "make again what was deleted meanwhile, then run the same command again",
+    "VersionConflictException": _TOGETHER,
+    CallCode.NO_CONNECTION: "look at the network, the proxy and --endpoint-url, then run the same command again",
+    CallCode.NO_CREDENTIALS: "name a profile with --profile, or set up credentials as for the AWS CLI "
+    "(aws configure)",
+    CallCode.PARAM_VALIDATION: "this is a fault of thingmill: report it with this message",
+    **dict.fromkeys(
+        (CallCode.STRANGE_ANSWER, CallCode.STRANGE_CERTIFICATE_ID),
+        "see that --endpoint-url leads to AWS IoT, and that no proxy answers in its place",
+    ),
+    CallCode.TLS_FAILED: "check --endpoint-url, and the certificates that this machine trusts",
 }

@@ -19,6 +19,7 @@ import anyio
 
 from pipeline.aws import answers
 from pipeline.aws.failures import CallError, Failure, sort
+from pipeline.codes import CallCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -107,7 +108,7 @@ async def simulate(
         raise
     except Exception as error:  # sorted: what is no failure of a call is raised again
         raise sort(API, error) from error
-    raise CallError(API, Failure.UNANSWERED, "TimedOut", f"no answer within {LONGEST_SECONDS:g} s")
+    raise CallError(API, Failure.UNANSWERED, CallCode.TIMED_OUT, f"no answer within {LONGEST_SECONDS:g} s")
 
 
 async def _ask(iam: Any, principal: str, request: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ANN401  no types for IAM

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pipeline.bundles.opened import opened_key
+from pipeline.codes import DeviceCode
 from pipeline.errors import DeviceError, UsageError
 from pipeline.secret import Secret
 
@@ -107,7 +108,7 @@ def _partition(thing_name: str, rows: Iterable[Sequence[str]]) -> bytes:
         return image.getvalue()
     raise DeviceError(
         6,
-        "TooLarge",
+        DeviceCode.TOO_LARGE,
         f"what {thing_name} is given does not go into an NVS partition of {LARGEST:,} bytes",
         advice="leave the format esp-nvs out for this run",
     )

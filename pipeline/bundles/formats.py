@@ -1,4 +1,4 @@
-"""The formats by name. A new one is a module beside this one, and one line here.
+"""The formats by name. A new one is a module beside this one, one line here, and its name in ``names``.
 
 ``pem`` is not among them: a device's folder is that bundle, whatever other formats are asked for besides.
 """
@@ -19,14 +19,13 @@ from pipeline.bundles import (
     greengrass,
     pkcs12,
 )
-from pipeline.bundles.listings import LISTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from pipeline.bundles.parts import Contents, Parts
 
-__all__ = ["FORMATS", "PEM", "PKCS12", "Format", "unknown"]
+__all__ = ["FORMATS", "PEM", "PKCS12", "Format"]
 
 PEM = "pem"
 """The format that every bundle has."""
@@ -75,8 +74,3 @@ FORMATS: dict[str, Format] = {
     "zip": Format(archives.zipped, "the PEM files as one zip file"),
 }
 """By name."""
-
-
-def unknown(names: Iterable[str]) -> list[str]:
-    """Return those of ``names`` that are neither a format nor a listing."""
-    return [name for name in names if name != PEM and name not in FORMATS and name not in LISTINGS]

@@ -1,4 +1,4 @@
-"""The listings by name. A new one is a module beside this one, and one line here."""
+"""The listings by name. A new one is a module beside this one, one line here, and its name in ``names``."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline import keys
+from pipeline.codes import DeviceCode
 from pipeline.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ def opened_key(parts: Parts) -> PrivateKey:
     if parts.key.encrypted:
         raise DeviceError(
             6,
-            "KeyEncrypted",
+            DeviceCode.KEY_ENCRYPTED,
             f"{parts.device.thing_name}'s key is encrypted, and this format takes it in clear",
-            advice="give what opens it",
+            advice="export the format with --identity or --passphrase, and --in-clear",
         )
     key = keys.parsed(parts.key.data.reveal())
     if key is None:
         raise DeviceError(
             6,
-            "StrangeKey",
+            DeviceCode.STRANGE_KEY,
             f"{parts.device.thing_name}.key is no private key",
             advice="put the file back as it was, then run the same command again",
         )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
 import typer
 
-from pipeline import __version__
-from pipeline.cli.saying import Group, prepare_streams, quiet_logs, say, say_unforeseen
-from pipeline.errors import InterruptedRunError, ThingmillError, UsageError
-from pipeline.text import printable
+from pipeline.cli.parameters import MANIFEST, OUTPUT, RUN
+from pipeline.cli.presentation import Command, Group
+from pipeline.cli.runs import find_run
+from pipeline.cli.saying import prepare_streams, quiet_logs, say, say_unforeseen
+from pipeline.errors import InterruptedRunError, ThingmillError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +27,7 @@ __all__ = [
     "app",
     "command",
     "find_run",
+    "load_commands",
     "main",
     "run_async",
     "settling_seconds",
@@ -34,33 +36,29 @@ __all__ = [
 
 P = ParamSpec("P")
 
-_COMMANDS = (
-    "run",
-    "check",
-    "plan",
-    "status",
-    "verify",
-    "report",
-    "export",
-    "reconcile",
-    "revoke",
-    "retire",
-    "policy",
-    "iam",
-    "local",
-)
-"""Each is a module that registers one command when it is imported, in the order of ``--help``."""
-
-MANIFEST = typer.Argument(metavar="MANIFEST", help="A manifest, or - for standard input.")
-RUN = typer.Argument(metavar="RUN", help="A run's folder, or its name.")
-OUTPUT = typer.Option(Path("output"), "--output", metavar="DIR", help="Where runs land.")
+_COMMANDS = {
+    "run": "Provision",
+    "check": "Provision",
+    "plan": "Provision",
+    "status": "Look",
+    "verify": "Look",
+    "report": "Look",
+    "export": "After a run",
+    "reconcile": "After a run",
+    "revoke": "After a run",
+    "retire": "After a run",
+    "policy": "Policies and trials",
+    "iam": "Policies and trials",
+    "local": "Policies and trials",
+}
+"""Each is a module that registers one command when it is imported, in the order of ``--help``, with its panel."""
 
 app = typer.Typer(
     name="thingmill",
     cls=Group,
-    help="Put thousands of devices on AWS IoT Core, each with exactly one certificate.",
+    help="Put thousands of devices on AWS IoT Core, each with exactly one certificate.\n\n"
+    "thingmill COMMAND --help says what a command takes, with examples.",
     no_args_is_help=True,
-    add_completion=False,
     # A traceback that prints local variables could print a key.
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
@@ -70,11 +68,13 @@ app = typer.Typer(
 
 def main() -> NoReturn:
     """Run the command line and exit."""
-    for name in _COMMANDS:
-        importlib.import_module(f"pipeline.cli.{name}")
     prepare_streams()
+    load_commands()
+    if "_THINGMILL_COMPLETE" in os.environ:
+        # typer would fold help to the width of the terminal, and fish takes each line for a word to offer.
+        os.environ["COLUMNS"] = "1000"
     try:
-        app()
+        app(prog_name="thingmill")
     except KeyboardInterrupt:
         sys.exit(InterruptedRunError.exit_code)
     except BrokenPipeError:
@@ -87,17 +87,33 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
+def load_commands() -> None:
+    """Have every command register itself."""
+    for name in _COMMANDS:
+        importlib.import_module(f"pipeline.cli.{name}")
+
+
 @app.callback(invoke_without_command=True)
 def _version(
-    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+    version: bool = typer.Option(
+        False, "--version", help="Print the version, and what it runs on.", is_eager=True
+    ),
 ) -> None:
     if version:
-        say(f"thingmill {__version__}")
+        from pipeline.cli.version import version_lines
+
+        for line in version_lines():
+            say(line)
         raise typer.Exit
 
 
-def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """Register a command, whose ``ThingmillError`` becomes a sentence on stderr and an exit code."""
+def command(name: str, *, examples: str = "") -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Register a command, whose ``ThingmillError`` becomes a sentence on stderr and an exit code.
+
+    Args:
+        name: What it is called by.
+        examples: Command lines for the end of its help, with comments above them; none longer than 74 characters.
+    """
 
     def register(function: Callable[P, None]) -> Callable[P, None]:
         @functools.wraps(function)
@@ -108,7 +124,16 @@ def command(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
                 show(error)
                 raise typer.Exit(error.exit_code) from None
 
-        app.command(name)(shown)
+        # Paragraphs of a docstring are folded by the terminal, and not where the source has its lines.
+        words = [" ".join(paragraph.split()) for paragraph in (inspect.getdoc(function) or "").split("\n\n")]
+        registered = app.command(
+            name,
+            cls=Command,
+            help="\n\n".join(words),
+            epilog=inspect.cleandoc(examples),
+            rich_help_panel=_COMMANDS[name],
+        )
+        registered(shown)
         return function
 
     return register
@@ -155,18 +180,3 @@ def settling_seconds() -> float:
     except ValueError:
         seconds = -1.0
     return seconds if 0 <= seconds < 3600 else SETTLING_SECONDS
-
-
-def find_run(run: str, output: Path) -> Path:
-    """Return the folder of a run that is named by its path, or by its name in the output folder.
-
-    Raises:
-        UsageError: There is no such run.
-    """
-    for folder in (Path(run), output / run):
-        if (folder / "ledger.db").is_file():
-            return folder
-    raise UsageError(
-        f"there is no run {printable(run)}",
-        advice=f"give a run's folder, or its name in {printable(str(output))} (see --output)",
-    )

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.app import MANIFEST, command, show
+from pipeline.cli.app import command, show
+from pipeline.cli.parameters import BILLING_GROUP, CSR_DIR, GROUP, MANIFEST, POLICY, THING_TYPE
 from pipeline.cli.saying import say, say_object
+from pipeline.counting import counted
 from pipeline.errors import ManifestError
+from pipeline.published import VERSION
+from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from pipeline.manifest.faults import Fault
 
 
-@command("check")
+@command(
+    "check",
+    examples="""
+        thingmill check line-7.csv
+        thingmill check line-7.txt --csr-dir csrs
+    """,
+)
 def check(
     manifest: str = MANIFEST,
-    thing_type: str | None = typer.Option(None, "--thing-type", help="For rows that name none."),
-    group: list[str] | None = typer.Option(None, "--group", help="For rows that name none."),
-    billing_group: str | None = typer.Option(None, "--billing-group", help="For rows that name none."),
-    policy: str | None = typer.Option(None, "--policy", metavar="NAME|FILE.json", help="For rows that name none."),
-    csr_dir: str | None = typer.Option(None, "--csr-dir", metavar="DIR", help="As for run."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    policy: str | None = POLICY,
+    thing_type: str | None = THING_TYPE,
+    group: list[str] | None = GROUP,
+    billing_group: str | None = BILLING_GROUP,
+    csr_dir: str | None = CSR_DIR,
+    as_json: bool = typer.Option(False, "--json", help="A JSON line for each fault, and for the result."),
 ) -> None:
     """Read and validate a manifest; submit nothing.
 
-    Every fault is named as FILE:LINE:COLUMN on standard output. Exit code 2 when there is one.
+    Every fault is named as FILE:LINE:COLUMN on standard output, and the exit code is 2 where there is one.
     """
     given = dict(locals())
     from pipeline.cli.options import resolve
@@ -44,21 +58,28 @@ def check(
             }
     except ManifestError as error:
         for fault in error.faults:
-            line = {"file": fault.file, "line": fault.line, "column": fault.column, "reason": fault.reason}
             if as_json:
-                say_object(line)
+                say_object(_event_of(fault))
             else:
                 say(str(fault))
+        if as_json:
+            say_object({"event": "summary", "version": VERSION, "faults": error.total})
         show(_already_listed(error))
         raise typer.Exit(error.exit_code) from None
     if as_json:
-        say_object({"things": totals.devices, "csrs": totals.with_csr, "keys": totals.keys_to_make, **names})
+        numbers = {"things": totals.devices, "csrs": totals.with_csr, "keys": totals.keys_to_make}
+        say_object({"event": "summary", "version": VERSION, "faults": 0, **numbers, **names})
         return
-    say(f"{totals.devices:,} {'thing' if totals.devices == 1 else 'things'}, no fault")
+    say(f"{counted(totals.devices, 'thing')}, no fault")
     say(totals.about_keys())
     for kind, found in names.items():
         if found:
             say(f"{kind.replace('_', ' ')}: {', '.join(found)}")
+
+
+def _event_of(fault: Fault) -> dict[str, str | int]:
+    where: dict[str, str | int] = {"line": fault.line, "column": fault.column}
+    return {"event": "fault", "file": printable(fault.file, 4096), **where, "reason": fault.reason}
 
 
 def _already_listed(error: ManifestError) -> ManifestError:

@@ -11,9 +11,24 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async
+from pipeline.cli import completion
+from pipeline.cli.app import command, find_run, run_async
+from pipeline.cli.parameters import (
+    BUNDLES_PANEL,
+    DEVICE,
+    FORMATS,
+    IDENTITY,
+    KEYS_PANEL,
+    OPENING_PASSPHRASE,
+    OUTPUT,
+    PKCS12_PASSWORD,
+    RUN,
+    SAYS_PANEL,
+)
 from pipeline.cli.saying import say, say_object
+from pipeline.counting import counted
 from pipeline.errors import UsageError
+from pipeline.published import VERSION
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -26,34 +41,58 @@ if TYPE_CHECKING:
 _TOLD_SECONDS = 5.0
 """How often it is said how far an export is."""
 
-FORMAT = typer.Option(..., "--format", metavar="FORMAT", help="A format, or pem; repeatable.")
-TO = typer.Option(None, "--to", metavar="DIR", show_default="RUN/export", help="Where each gets its folder.")
-IDENTITY = typer.Option(
-    None, "--identity", metavar="FILE", help="Opens keys that are encrypted to age or SSH recipients; repeatable."
+FORMAT = typer.Option(
+    ...,
+    "--format",
+    metavar="FORMAT",
+    help=f"A format, or a listing of the run; repeatable: {FORMATS}",
+    autocompletion=completion.formats,
+    rich_help_panel=BUNDLES_PANEL,
 )
-DEVICE = typer.Option(None, "--device", metavar="NAME", help="Only this device; repeatable.")
+TO = typer.Option(
+    None,
+    "--to",
+    metavar="DIR",
+    show_default="RUN/export",
+    help="Where each format gets its folder.",
+    rich_help_panel=BUNDLES_PANEL,
+)
 
 
-@command("export")
+@command(
+    "export",
+    examples="""
+        thingmill export line-7 --format tar --format greengrass
+        # a listing of the whole run, elsewhere
+        thingmill export line-7 --format bulk-results --to handover
+        # from keys that are encrypted
+        thingmill export line-7 --format der --in-clear --identity key.txt
+    """,
+)
 def export(
     run: str = RUN,
+    device: list[str] | None = DEVICE,
+    output: Path = OUTPUT,
     format: list[str] = FORMAT,  # noqa: A002  arguments are named like their options
     to: Path | None = TO,
-    device: list[str] | None = DEVICE,
-    pkcs12_password: str | None = typer.Option(
-        None, "--pkcs12-password", metavar="SOURCE", help="Of PKCS #12 files: prompt, file:PATH or fd:N."
-    ),
+    pkcs12_password: str | None = PKCS12_PASSWORD,
     identity: list[str] | None = IDENTITY,
-    passphrase: str | None = typer.Option(
-        None, "--passphrase", metavar="SOURCE", help="Opens encrypted keys: prompt, file:PATH or fd:N."
-    ),
+    passphrase: str | None = OPENING_PASSPHRASE,
     in_clear: bool = typer.Option(
-        False, "--in-clear", help="Write keys that are encrypted in clear: whoever reads the files then has them."
+        False,
+        "--in-clear",
+        help="Write keys that are encrypted in clear: whoever reads the files has them.",
+        rich_help_panel=KEYS_PANEL,
     ),
-    as_json: bool = typer.Option(False, "--json", help="A JSON line for each device on standard output."),
-    output: Path = OUTPUT,
+    as_json: bool = typer.Option(
+        False, "--json", help="A JSON line for each device on standard output.", rich_help_panel=SAYS_PANEL
+    ),
 ) -> None:
-    """Write the bundles of finished devices in other formats. Run it again to go on."""
+    """Write the bundles of finished devices in other formats.
+
+    It asks nobody but the folder of the run. Run it again to go on, or for devices that were done since: what is
+    there and the same stays as it is, and what differs is named and not written over. The exit code is then 1.
+    """
     from pipeline import privacy
     from pipeline.bundles.listings import LISTINGS
     from pipeline.cli.formats import known, refuse_opening
@@ -152,7 +191,7 @@ class _Told:
     _due: float = field(default_factory=lambda: time.monotonic() + _TOLD_SECONDS)
 
     def carry_out(self, listings: Sequence[str]) -> None:
-        """Export, and say what came of it, however it ends."""
+        """Export, and say what came of it however it ends; a refusal before the first device says enough."""
         from pipeline.export import export, prepare
         from pipeline.report import write_listings
 
@@ -165,8 +204,11 @@ class _Told:
                     self.failed += 1
                     say(f"thingmill: {note}", err=True)
                 self.devices = self.devices or self._done()
-        finally:
-            self._conclude()
+        except BaseException:
+            if self.devices:
+                self._conclude()
+            raise
+        self._conclude()
 
     def _add(self, exported: Exported) -> None:
         self.devices += 1
@@ -186,7 +228,7 @@ class _Told:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _TOLD_SECONDS
             total = len(self.order.names) or self._done()
-            say(f"exported {self.devices:,} of {total:,} devices", err=True)
+            say(f"exported {self.devices:,} of {counted(total, 'device')}", err=True)
 
     def _done(self) -> int:
         from pipeline.report import FINISHED
@@ -197,9 +239,10 @@ class _Told:
         if self.as_json:
             summary = {
                 "event": "summary",
+                "version": VERSION,
                 "devices": self.devices,
                 "failed": self.failed,
-                "folder": str(self.order.to),
+                "folder": printable(str(self.order.to), 4096),
                 **{fate.replace(" ", "_"): self.fates[fate] for fate in ("written", "there", "left out")},
             }
             say_object(summary)
@@ -211,7 +254,6 @@ class _Told:
         ):
             if self.fates[fate]:
                 say(f"{fate:<9} {self.fates[fate]:,}: {meaning}")
-        noun = "device" if self.devices == 1 else "devices"
-        say(f"{self.devices - self.failed:,} of {self.devices:,} {noun} exported to {self.order.to}")
+        say(f"{self.devices - self.failed:,} of {counted(self.devices, 'device')} exported to {self.order.to}")
         if self.failed:
             say("what differs is never written over: move it away, or give another --to", err=True)

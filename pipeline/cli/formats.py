@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.bundles.names import FORMAT_NAMES, LISTING_NAMES
+from pipeline.cli.nearest import did_you_mean
 from pipeline.errors import UsageError
 from pipeline.text import printable
 
@@ -19,14 +21,13 @@ def known(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UsageError: There is none of such a name.
     """
-    if not names:
-        return ()
-    from pipeline.bundles.formats import FORMATS, PEM, unknown
-    from pipeline.bundles.listings import LISTINGS
-
-    for name in unknown(names):
-        there = ", ".join([PEM, *FORMATS, *LISTINGS])
-        raise UsageError(f"there is no format {printable(name)}", advice=f"there are {there}")
+    there = (*FORMAT_NAMES, *LISTING_NAMES)
+    for name in names:
+        if name not in there:
+            near = did_you_mean(name, there)
+            raise UsageError(
+                f"there is no format {printable(name)}", advice=f"{near} there are {', '.join(there)}".lstrip()
+            )
     return tuple(dict.fromkeys(names))
 
 

@@ -8,20 +8,19 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import typer
-
 from pipeline import files, report
 from pipeline.binding import binding
 from pipeline.cli.app import run_async, settling_seconds, show
-from pipeline.cli.saying import say
-from pipeline.errors import ThingmillError, UsageError
+from pipeline.cli.saying import ask_to_go_on, say
+from pipeline.counting import counted, plural
+from pipeline.errors import ThingmillError
 from pipeline.layout import RunFolder
 from pipeline.ledger import finished_ledger
 from pipeline.local import embedded
 from pipeline.lock import RunLock
 from pipeline.meter import Meter
 from pipeline.passwords import read_password
-from pipeline.progress import display, final_table, print_summary
+from pipeline.progress import JsonEvents, display, final_table, print_summary
 from pipeline.revocation import refuse_revoked
 from pipeline.run import Run
 
@@ -48,35 +47,37 @@ class Invocation:
     _passphrase: Secret | None = None
 
     def look(self) -> None:
-        """Look at the account and say what would be done; make nothing."""
+        """Look at the account and say what would be done, as notes where events are asked for; make nothing."""
+        tell = self._announce().note if self.kind == "json" else say
         account = self._account()
         totals = self.roster.totals()
-        devices = totals.devices
-        say(f"account {account.identity.account} as {account.identity.arn}")
-        say(f"devices connect to {account.endpoint.host}:{account.endpoint.port}")
+        tell(f"account {account.identity.account} as {account.identity.arn}")
+        tell(f"devices connect to {account.endpoint.host}:{account.endpoint.port}")
         for finding in account.findings:
-            say(str(finding))
+            tell(str(finding))
         for kind, names in account.missing.items():
             if names:
-                say(f"would make the {kind}{'s' if len(names) > 1 else ''} {', '.join(names)}")
-        say(f"would provision {devices:,} {'device' if devices == 1 else 'devices'} in {self._folder.root}")
-        say(totals.about_keys())
+                tell(f"would make the {plural(kind, len(names))} {', '.join(names)}")
+        tell(f"would provision {counted(totals.devices, 'device')} in {self._folder.root}")
+        tell(totals.about_keys())
 
     def ask(self) -> None:
         """Ask a person at a terminal before the first certificate of a new run.
 
         Raises:
             UsageError: The answer was no.
+            InterruptedRunError: There was none.
         """
         if self._folder.ledger.exists() or not (sys.stdin.isatty() and sys.stderr.isatty()):
             return
         self.look()
-        if not typer.confirm("Go on?", default=False, err=True):
-            raise UsageError("nothing was done")
+        ask_to_go_on()
 
     def provision(self) -> int:
         """Provision the devices, show what became of them, and return the exit code."""
         problem: ThingmillError | None = None
+        if self.kind == "json":
+            self._announce()
         if not self._is_finished():
             try:
                 self._passphrase = self._read_passphrase()
@@ -89,6 +90,12 @@ class Invocation:
             show(problem)
             return problem.exit_code
         return 1 if self._summary is not None and self._summary.outcomes["failed"] else 0
+
+    def _announce(self) -> JsonEvents:
+        """Begin the stream of events, before anything is asked or done."""
+        events = JsonEvents(sys.stdout)
+        events.announce(self._folder.root.resolve().name, self.roster.totals().devices)
+        return events
 
     @property
     def _folder(self) -> RunFolder:

@@ -7,16 +7,27 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cli.app import OUTPUT, command, run_async
+from pipeline.cli.app import command, run_async
+from pipeline.cli.parameters import OUTPUT
 from pipeline.cli.saying import say
 
 if TYPE_CHECKING:
     from pipeline.local import Embedded
 
 
-@command("local")
+@command(
+    "local",
+    examples="""
+        thingmill local
+        # and in another terminal
+        thingmill run line-7.csv --local
+    """,
+)
 def local(output: Path = OUTPUT) -> None:
-    """Run the embedded AWS IoT in the foreground, for trying things out from another terminal."""
+    """Run the embedded AWS IoT in the foreground, to try things out.
+
+    Commands with --local in another terminal use it. Its account is kept in DIR/.local, and Ctrl-C ends it.
+    """
     import signal
 
     import anyio

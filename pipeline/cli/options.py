@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.formats import known, refuse_opening
+from pipeline.cli.runs import RUN_NAME
 from pipeline.errors import RunFolderError, UsageError
 from pipeline.settings import Access, Defaults, Encryption, Existing, KeyType, Settings, usable_cores
 from pipeline.text import printable
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["resolve"]
 
 _POLICY_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
+_SLOWEST = 0.001
 _POLICY_CHARACTERS = 2048
 """The longest policy document, white space not counted (AWS General Reference, AWS IoT Core limits)."""
 
@@ -35,7 +38,9 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
     Raises:
         UsageError: The options do not go together, or a policy file cannot be used.
     """
-    asked = dict(table) | {name: value for name, value in given.items() if value not in (None, [], False)}
+    # By identity: nought is no False, and is refused where it is no value.
+    left_out = {name for name, value in given.items() if value is None or value is False or value == []}
+    asked = dict(table) | {name: value for name, value in given.items() if name not in left_out}
     fed_back = _is_fed_back(manifest, asked)
     # A run's failures name its devices, not its settings: those are in the ledger beside them.
     told = (_bound(Path(manifest).parent) if fed_back else {}) | asked
@@ -48,7 +53,10 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
     formats = tuple(name for name in known(told.get("format", ())) if name != "pem")
     encryption = _encryption(given, table, run_folder, fed_back=fed_back)
     if manifest == "-" and encryption.source == "fd:0":
-        raise UsageError("the manifest and the passphrase cannot both be standard input")
+        raise UsageError(
+            "the manifest and the passphrase cannot both be standard input",
+            advice="give one of them as a file: a manifest by its name, a passphrase by file:PATH",
+        )
     if encryption.wanted:
         refuse_opening(formats)
     return Settings(
@@ -64,7 +72,7 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
         local=bool(told.get("local", False)),
         key_type=KeyType(told.get("key", KeyType.RSA_4096)),
         workers=_workers(told.get("workers")),
-        rate=told.get("rate"),
+        rate=_rate(told.get("rate")),
         defaults=Defaults(
             thing_type=told.get("thing_type"),
             groups=tuple(dict.fromkeys(told.get("group", ()))),
@@ -86,8 +94,9 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
 def _is_fed_back(manifest: str, told: Mapping[str, Any]) -> bool:
     """Whether a manifest is the list of a run's own failures: that run goes on, so nothing is issued twice."""
     path = Path(manifest)
-    is_list = path.name in ("failed.csv", "failed.jsonl")
-    return is_list and (path.parent / "ledger.db").is_file() and not told.get("name")
+    if path.name not in ("failed.csv", "failed.jsonl") or not (path.parent / "ledger.db").is_file():
+        return False
+    return not told.get("name") or _run_folder(manifest, told).resolve() == path.parent.resolve()
 
 
 def _bound(run_folder: Path) -> dict[str, Any]:
@@ -101,7 +110,10 @@ def _bound(run_folder: Path) -> dict[str, Any]:
     reader.close()
     key_type = meta.get("key type", KeyType.RSA_4096)
     if key_type not in list(KeyType):
-        raise RunFolderError(f"the run's keys are {printable(key_type, 40)}, which this version does not make")
+        raise RunFolderError(
+            f"the run's keys are {printable(key_type, 40)}, which this version does not make",
+            advice="go on with the version of thingmill that began the run (summary.json says which)",
+        )
     return {
         "key": key_type,
         "region": meta.get("Region"),
@@ -113,7 +125,7 @@ def _bound(run_folder: Path) -> dict[str, Any]:
 
 def _run_folder(manifest: str, told: Mapping[str, Any]) -> Path:
     name = told.get("name") or ("stdin" if manifest == "-" else Path(manifest).stem)
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", name):
+    if not RUN_NAME.fullmatch(name):
         raise UsageError(
             f"{printable(name)} cannot name a run",
             advice="give --name 1 to 128 of a-z A-Z 0-9 . _ - that begin with a letter or digit",
@@ -136,9 +148,15 @@ def _policy(policy: str | None) -> tuple[str | None, str | None]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"the policy file {printable(policy)} cannot be read: {error.strerror}") from error
+        raise UsageError(
+            f"the policy file {printable(policy)} cannot be read: {error.strerror}",
+            advice="give a file that you may read (thingmill policy prints one), or a policy's name",
+        ) from error
     except ValueError as error:
-        raise UsageError(f"the policy file {printable(policy)} is no JSON: {printable(str(error))}") from error
+        raise UsageError(
+            f"the policy file {printable(policy)} is no JSON: {printable(str(error))}",
+            advice="mend it; thingmill policy prints one that is",
+        ) from error
     text = json.dumps(document, separators=(",", ":"))
     if len(re.sub(r"\s", "", text)) > _POLICY_CHARACTERS:
         raise UsageError(
@@ -192,7 +210,10 @@ def _pkcs12_password(manifest: str, told: Mapping[str, Any], formats: Sequence[s
     if "pkcs12" not in formats:
         raise UsageError("--pkcs12-password is for --format pkcs12", advice="give both or neither")
     if manifest == "-" and source == "fd:0":
-        raise UsageError("the manifest and the PKCS #12 password cannot both be standard input")
+        raise UsageError(
+            "the manifest and the PKCS #12 password cannot both be standard input",
+            advice="give one of them as a file: a manifest by its name, a password by file:PATH",
+        )
     from pipeline.passwords import read_password
 
     return read_password(source, "the PKCS #12 password", confirm=True)
@@ -205,11 +226,20 @@ def _csr_dir(manifest: str, given: str | None, setting: str | None) -> Path | No
     return Path(manifest).parent / setting if setting else None
 
 
+def _rate(rate: float | None) -> float | None:
+    if rate is not None and not _SLOWEST <= rate < math.inf:
+        raise UsageError(f"--rate {rate:g} is no pace", advice=f"give devices per second, {_SLOWEST:g} and more")
+    return rate
+
+
 def _workers(workers: str | None) -> int:
     if workers is None:
         return usable_cores()
     if not workers.isascii() or not workers.isdigit() or not 0 < int(workers) <= 1024:
-        raise UsageError(f"--workers {printable(workers)}: give a number of processes from 1 to 1024")
+        raise UsageError(
+            f"--workers {printable(workers)} is no number of processes",
+            advice="give a whole number from 1 to 1024",
+        )
     return int(workers)
 
 

@@ -9,8 +9,26 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.app import MANIFEST, command, run_async
+from pipeline.cli.app import command, run_async
+from pipeline.cli.parameters import (
+    ACCOUNT_PANEL,
+    CSR_DIR,
+    ENDPOINT_URL,
+    GROUP,
+    KEY,
+    MANIFEST,
+    POLICY,
+    PROFILE,
+    QUOTA,
+    RATE,
+    REGION,
+    SAYS_PANEL,
+    THING_TYPE,
+    WORKERS,
+)
 from pipeline.cli.saying import say, say_object
+from pipeline.counting import counted
+from pipeline.published import VERSION
 from pipeline.settings import KeyType, usable_cores
 
 if TYPE_CHECKING:
@@ -20,24 +38,38 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 
-@command("plan")
+@command(
+    "plan",
+    examples="""
+        # with the quotas of your account, and without asking any
+        thingmill plan line-7.csv --profile factory --region eu-central-1
+        thingmill plan line-7.csv --offline --key ec-p256
+    """,
+)
 def plan(
     manifest: str = MANIFEST,
-    profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
-    region: str | None = typer.Option(None, "--region", help="AWS Region."),
-    endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
-    offline: bool = typer.Option(False, "--offline", help="With the default quotas; ask no account."),
-    key: KeyType | None = typer.Option(None, "--key", show_default="rsa-4096", help="The keys to make."),
-    workers: str | None = typer.Option(None, "--workers", metavar="N", help="Processes that make keys."),
-    rate: float | None = typer.Option(None, "--rate", min=0.001, help="Devices per second at most."),
-    quota: list[str] | None = typer.Option(None, "--quota", metavar="API=TPS", help="As for run."),
-    policy: str | None = typer.Option(None, "--policy", metavar="NAME|FILE.json", help="As for run."),
-    thing_type: str | None = typer.Option(None, "--thing-type", help="For rows that name none."),
-    group: list[str] | None = typer.Option(None, "--group", help="For rows that name none."),
-    csr_dir: str | None = typer.Option(None, "--csr-dir", metavar="DIR", help="As for run."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    workers: str | None = WORKERS,
+    rate: float | None = RATE,
+    profile: str | None = PROFILE,
+    region: str | None = REGION,
+    endpoint_url: str | None = ENDPOINT_URL,
+    quota: list[str] | None = QUOTA,
+    offline: bool = typer.Option(
+        False, "--offline", help="Ask no account: the default quotas count.", rich_help_panel=ACCOUNT_PANEL
+    ),
+    policy: str | None = POLICY,
+    thing_type: str | None = THING_TYPE,
+    group: list[str] | None = GROUP,
+    key: KeyType | None = KEY,
+    csr_dir: str | None = CSR_DIR,
+    as_json: bool = typer.Option(
+        False, "--json", help="One JSON object on standard output.", rich_help_panel=SAYS_PANEL
+    ),
 ) -> None:
-    """Say what a run will take: calls per API, time, and which limit decides."""
+    """Say what a run will take: calls, time, and which limit decides.
+
+    It measures how fast this machine makes keys and reads the quotas of the account. It makes nothing.
+    """
     given = dict(locals())
     from pipeline.cli.options import resolve
     from pipeline.cores import Keys, time_of_key
@@ -83,9 +115,9 @@ def _print(plan: Plan, totals: Totals, *, as_json: bool) -> None:
     if as_json:
         numbers = {"devices": plan.devices, "csrs": totals.with_csr, "keys": totals.keys_to_make}
         stages = [asdict(stage) | {"seconds": stage.seconds} for stage in plan.stages]
-        say_object(numbers | {"seconds": plan.seconds, "stages": stages})
+        say_object({"version": VERSION} | numbers | {"seconds": plan.seconds, "stages": stages})
         return
-    say(f"{plan.devices:,} {'device' if plan.devices == 1 else 'devices'}, {plan.work.keys.named} keys")
+    say(f"{counted(plan.devices, 'device')}, {plan.work.keys.named} keys")
     say(f"{totals.about_keys()}\n")
     rows = [
         (stage.name, f"{stage.count:,}", f"{stage.per_second:,.1f}/s", stage.source, as_time(stage.seconds))

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import typer
 
-from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async, settling_seconds
+from pipeline.cli.app import command, find_run, run_async, settling_seconds
+from pipeline.cli.parameters import ENDPOINT_URL, LOCAL, OUTPUT, PROFILE, REGION_OF_RUN, RUN
 from pipeline.cli.saying import say
 
 
-@command("reconcile")
+@command(
+    "reconcile",
+    examples="""
+        thingmill reconcile line-7 --profile factory --dry-run
+        thingmill reconcile line-7 --profile factory
+    """,
+)
 def reconcile(
     run: str = RUN,
-    dry_run: bool = typer.Option(False, "--dry-run", help="Only tell; change nothing."),
-    profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
-    region: str | None = typer.Option(None, "--region", show_default="the run's", help="AWS Region."),
-    endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
-    local: bool = typer.Option(False, "--local", help="Against the embedded AWS IoT."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Tell what would be settled; change nothing."),
+    profile: str | None = PROFILE,
+    region: str | None = REGION_OF_RUN,
+    endpoint_url: str | None = ENDPOINT_URL,
+    local: bool = LOCAL,
     output: Path = OUTPUT,
 ) -> None:
-    """Find certificates that were issued and never recorded, and settle them.
+    """Find certificates that were issued and never recorded.
 
-    A run does this by itself when it is resumed; here it is done alone.
+    Requests without an answer are settled: what was issued is adopted, and what is too many is deleted. A run does
+    this by itself when it is resumed; here it is done alone.
     """
     from pipeline.cli.owning import owned_run
     from pipeline.meter import Meter
+    from pipeline.progress.lines import PlainLines
     from pipeline.reconcile import Finding, Reconciler
     from pipeline.settings import Access
     from pipeline.stop import Stop
@@ -37,7 +47,8 @@ def reconcile(
         stop = Stop()
         access = Access(profile, region, endpoint_url)
         async with owned_run(root, access, stop, local=local) as owned:
-            reconciler = Reconciler(owned.registry, owned.ledger, Meter(), stop, settling_seconds())
+            meter = Meter(listeners=[PlainLines(sys.stderr)])
+            reconciler = Reconciler(owned.registry, owned.ledger, meter, stop, settling_seconds())
             await reconciler.settle_all(findings.append, dry_run=dry_run)
 
     run_async(work)

@@ -8,16 +8,26 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli.app import OUTPUT, RUN, command, find_run
+from pipeline.cli.app import command, find_run
+from pipeline.cli.parameters import OUTPUT, RUN
 
 
-@command("report")
+@command(
+    "report",
+    examples="""
+        thingmill report line-7
+        thingmill report output/line-7 --json
+    """,
+)
 def report(
     run: str = RUN,
     as_json: bool = typer.Option(False, "--json", help="Print what summary.json says, as one JSON line."),
     output: Path = OUTPUT,
 ) -> None:
-    """Write a run's reports again, from its ledger alone: the same bytes where nothing has changed."""
+    """Write the reports of a run again, from its ledger alone.
+
+    These are report.html, summary.csv, summary.json and failed.csv: the same bytes where nothing has changed.
+    """
     from pipeline import privacy
     from pipeline.layout import RunFolder
     from pipeline.ledger import live_ledger

@@ -11,9 +11,24 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async
-from pipeline.cli.saying import say, say_object
+from pipeline.cli.app import command, find_run, run_async
+from pipeline.cli.parameters import (
+    DEVICE,
+    ENDPOINT_URL,
+    LOCAL,
+    OUTPUT,
+    PROFILE,
+    QUOTA,
+    REGION_OF_RUN,
+    RUN,
+    RUN_PANEL,
+    SAYS_PANEL,
+    YES,
+)
+from pipeline.cli.saying import ask_to_go_on, say, say_object
+from pipeline.counting import counted, verb
 from pipeline.errors import InterruptedRunError, UsageError
+from pipeline.published import VERSION
 
 if TYPE_CHECKING:
     from pipeline.retire import Retired
@@ -24,29 +39,47 @@ SEEN = typer.Option(
     None,
     "--seen",
     metavar="FILE",
-    help="Who was seen to connect with the new certificate; - reads standard input.",
+    help="Devices that were seen with their new certificate: names, presence events, or what verify --json says; "
+    "- is standard input; repeatable.",
+    rich_help_panel=RUN_PANEL,
 )
-EVERYBODY = typer.Option(False, "--all", help="Also devices that were not seen.")
-DEVICE = typer.Option(None, "--device", metavar="NAME", help="Only this device; repeatable.")
+EVERYBODY = typer.Option(False, "--all", help="All devices, also those not seen.", rich_help_panel=RUN_PANEL)
 
 
-@command("retire")
+@command(
+    "retire",
+    examples="""
+        # begin with new certificates beside the old ones
+        thingmill run line-7.csv --name line-7-2026 --existing rotate
+        # then take the old ones from devices that were seen with the new
+        thingmill retire line-7-2026 --seen connected.jsonl --dry-run
+        thingmill retire line-7-2026 --seen connected.jsonl
+    """,
+)
 def retire(
     run: str = RUN,
     seen: list[str] | None = SEEN,
     everybody: bool = EVERYBODY,
     device: list[str] | None = DEVICE,
-    dry_run: bool = typer.Option(False, "--dry-run", help="Only tell; change nothing."),
-    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
-    as_json: bool = typer.Option(False, "--json", help="A JSON line for each device on standard output."),
-    profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
-    region: str | None = typer.Option(None, "--region", show_default="the run's", help="AWS Region."),
-    endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
-    local: bool = typer.Option(False, "--local", help="Against the embedded AWS IoT."),
-    quota: list[str] | None = typer.Option(None, "--quota", metavar="API=TPS", help="As for run."),
     output: Path = OUTPUT,
+    profile: str | None = PROFILE,
+    region: str | None = REGION_OF_RUN,
+    endpoint_url: str | None = ENDPOINT_URL,
+    local: bool = LOCAL,
+    quota: list[str] | None = QUOTA,
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Tell what would be taken; change nothing.", rich_help_panel=SAYS_PANEL
+    ),
+    yes: bool = YES,
+    as_json: bool = typer.Option(
+        False, "--json", help="A JSON line for each device on standard output.", rich_help_panel=SAYS_PANEL
+    ),
 ) -> None:
-    """Take away the certificates that devices had before a run with --existing rotate."""
+    """Take away old certificates after a run --existing rotate.
+
+    It says how many there are, asks, and deletes those that the devices had before. Run it again to resume. What
+    stays is named with its reason, and the exit code is 1.
+    """
     from pipeline import privacy
     from pipeline.aws import quotas
     from pipeline.ledger import live_ledger
@@ -75,13 +108,16 @@ def retire(
         _watch(rotation, seen or ())
         devices, certificates = rotation.choose(everybody=everybody, names=frozenset(device or ()))
         shown, waiting = printable(root.name, 128), rotation.count()
-        _say(f"{_devices(waiting)} of {shown} {_have(waiting)} old certificates")
+        if as_json:
+            counts = {"with_old_certificates": waiting, "devices": devices, "certificates": certificates}
+            say_object({"event": "plan", "version": VERSION, "run": shown} | counts)
+        _say(f"{counted(waiting, 'device')} of {shown} {verb('have', waiting)} old certificates")
         would = "would be taken" if dry_run else "will be taken"
-        _say(f"{certificates:,} old {_certificates(certificates)} of {_devices(devices)} {would} away")
+        _say(f"{counted(certificates, 'old certificate')} of {counted(devices, 'device')} {would} away")
         if dry_run or not devices:
             return
-        if asked and not typer.confirm("Go on?", default=False, err=True):
-            raise UsageError("nothing was done")
+        if asked:
+            ask_to_go_on()
         tally = _Tally(devices, as_json)
         try:
             run_async(lambda: _work(root, access, rotation, tally, local=local))
@@ -103,7 +139,9 @@ async def _work(root: Path, access: Access, rotation: Rotation, tally: _Tally, *
             async with owned_run(root, access, stop, local=local, connections=LANES) as owned:
                 await retire(owned.registry, owned.ledger, rotation, stop, tally.add)
         except StoppedError:
-            raise InterruptedRunError("it was stopped before the first device") from None
+            raise InterruptedRunError(
+                "it was stopped before the first device", advice="run the same command again"
+            ) from None
         if stop.requested:
             raise InterruptedRunError(
                 "it was stopped; what was in flight is done and recorded", advice="run the same command again"
@@ -138,7 +176,7 @@ class _Tally:
             say(f"{found.thing_name}: certificate {certificate} stays: {reason}")
         done = sum(self.fates.values())
         if done % 500 == 0:
-            _say(f"{done:,} of {self.devices:,} devices")
+            _say(f"{done:,} of {counted(self.devices, 'device')}")
 
     def conclude(self, waiting: int) -> None:
         retired, left, failed = (self.fates[fate] for fate in ("retired", "left", "failed"))
@@ -148,8 +186,9 @@ class _Tally:
             say_object({"event": "summary", "certificates": self.certificates} | counts)
             return
         say(
-            f"{_devices(retired)} retired, {self.certificates:,} {_certificates(self.certificates)} taken away; "
-            f"{left:,} left, {failed:,} failed; {_devices(still)} {_have(still)} old certificates still"
+            f"{counted(retired, 'device')} retired, {counted(self.certificates, 'certificate')} taken away; "
+            f"{left:,} left, {failed:,} failed; {counted(still, 'device')} {verb('have', still)} old certificates "
+            "still"
         )
 
 
@@ -165,32 +204,22 @@ def _watch(rotation: Rotation, files: list[str] | tuple[str, ...]) -> None:
                 stream = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
                 kinds = rotation.watch(read(stream))
         except OSError as error:
-            raise UsageError(f"{printable(name)} cannot be read: {error.strerror}") from error
+            raise UsageError(
+                f"{printable(name)} cannot be read: {error.strerror}",
+                advice="give a file that is there and that you may read, or - for standard input",
+            ) from error
         told = [
             f"{number:,} {_of(kind.value, number)}" for kind, number in kinds.items() if kind is not Seen.COUNTS
         ]
-        _say(
-            f"{printable(name)}: {kinds[Seen.COUNTS]:,} of {kinds.total():,} lines count{': ' if told else ''}"
-            + "; ".join(told)
-        )
+        total = kinds.total()
+        lines = f"{kinds[Seen.COUNTS]:,} of {counted(total, 'line')} {verb('count', total)}"
+        _say(f"{printable(name)}: {lines}{': ' if told else ''}{'; '.join(told)}")
 
 
 def _of(kind: str, number: int) -> str:
     """Return what a line does, said of several where there are several."""
-    verb, _, rest = kind.partition(" ")
-    return kind if number == 1 or verb == "cannot" else f"{verb.removesuffix('s')} {rest}"
-
-
-def _devices(number: int) -> str:
-    return f"{number:,} {'device' if number == 1 else 'devices'}"
-
-
-def _have(number: int) -> str:
-    return "has" if number == 1 else "have"
-
-
-def _certificates(number: int) -> str:
-    return "certificate" if number == 1 else "certificates"
+    does, _, rest = kind.partition(" ")
+    return kind if number == 1 or does == "cannot" else f"{does.removesuffix('s')} {rest}"
 
 
 def _say(line: str) -> None:

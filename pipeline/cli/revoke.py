@@ -9,9 +9,24 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.app import OUTPUT, RUN, command, find_run, run_async, settling_seconds
-from pipeline.cli.saying import say, say_object
+from pipeline.cli.app import command, find_run, run_async, settling_seconds
+from pipeline.cli.parameters import (
+    DEVICE,
+    ENDPOINT_URL,
+    LOCAL,
+    OUTPUT,
+    PROFILE,
+    QUOTA,
+    REGION_OF_RUN,
+    RUN,
+    RUN_PANEL,
+    SAYS_PANEL,
+    YES,
+)
+from pipeline.cli.saying import ask_to_go_on, say, say_object
+from pipeline.counting import counted, plural, verb
 from pipeline.errors import UsageError
+from pipeline.published import VERSION
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -23,26 +38,50 @@ if TYPE_CHECKING:
     from pipeline.stop import Stop
 
 
-@command("revoke")
+@command(
+    "revoke",
+    examples="""
+        # the plan first, then all of it, with the things that the run made
+        thingmill revoke line-7 --profile factory --things --dry-run
+        thingmill revoke line-7 --profile factory --things
+        # only what failed
+        thingmill revoke line-7 --profile factory --failed-only
+    """,
+)
 def revoke(
     run: str = RUN,
-    device: list[str] | None = typer.Option(None, "--device", metavar="NAME", help="Only this one; repeatable."),
-    failed_only: bool = typer.Option(False, "--failed-only", help="Only devices that failed."),
-    things: bool = typer.Option(False, "--things", help="Delete the things too that the run made."),
-    purge: bool = typer.Option(False, "--purge", help="Remove the folders of keys and bundles."),
-    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Only show the plan; change nothing."),
-    profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
-    region: str | None = typer.Option(None, "--region", show_default="the run's", help="AWS Region."),
-    endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
-    local: bool = typer.Option(False, "--local", help="Against the embedded AWS IoT."),
-    quota: list[str] | None = typer.Option(
-        None, "--quota", metavar="API=TPS", help="Calls per second of one operation, where yours differ."
+    device: list[str] | None = DEVICE,
+    failed_only: bool = typer.Option(
+        False, "--failed-only", help="Only devices that failed.", rich_help_panel=RUN_PANEL
+    ),
+    things: bool = typer.Option(
+        False,
+        "--things",
+        help="Delete the things that the run made, and its groups and policies, too.",
+        rich_help_panel=RUN_PANEL,
+    ),
+    purge: bool = typer.Option(
+        False, "--purge", help="Remove the folders of keys and bundles, too.", rich_help_panel=RUN_PANEL
     ),
     output: Path = OUTPUT,
-    as_json: bool = typer.Option(False, "--json", help="Events as JSON lines on standard output."),
+    profile: str | None = PROFILE,
+    region: str | None = REGION_OF_RUN,
+    endpoint_url: str | None = ENDPOINT_URL,
+    local: bool = LOCAL,
+    quota: list[str] | None = QUOTA,
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Show the plan; change nothing.", rich_help_panel=SAYS_PANEL
+    ),
+    yes: bool = YES,
+    as_json: bool = typer.Option(
+        False, "--json", help="Events as JSON lines on standard output.", rich_help_panel=SAYS_PANEL
+    ),
 ) -> None:
-    """Take a run back: detach, deactivate and delete its certificates. Run it again to resume."""
+    """Take a run back: its certificates are withdrawn and deleted.
+
+    It shows its plan, asks, and detaches, deactivates and deletes each certificate. Run it again to resume. What
+    cannot be taken back is named with its reason, and the exit code is 1.
+    """
     from pipeline.aws import quotas
     from pipeline.cli.owning import owned_run
     from pipeline.revocation import Scope
@@ -72,10 +111,11 @@ def revoke(
 
     if not yes:
         once(execute=False)
-        if dry_run or work.is_empty:
+        if dry_run:
             return
-        if not typer.confirm("Go on?", default=False, err=True):
-            raise UsageError("nothing was done")
+        # Where nothing is left, reports and listings may be: a kill can come before they are written.
+        if not work.is_empty:
+            ask_to_go_on()
     once(execute=True)
     if work.kept:
         raise typer.Exit(1)
@@ -117,7 +157,7 @@ class _Work:
         identity = await owned.registry.get_caller_identity()
         where = {"account": identity.account, "region": owned.registry.region, "identity": identity.arn}
         if self._as_json:
-            plan = {"event": "plan", "run": _name(owned), **asdict(self._plan), **where}
+            plan = {"event": "plan", "version": VERSION, "run": _name(owned), **asdict(self._plan), **where}
             say_object(plan)
             return
         say(f"account {identity.account} in {owned.registry.region} as {printable(identity.arn)}")
@@ -148,7 +188,7 @@ class _Work:
                     print_summary(job.summary, sys.stdout)
         if self._as_json or self.is_empty:
             return
-        say(f"{name}: {job.taken:,} {_noun(job.taken)} taken back")
+        say(f"{name}: {counted(job.taken, 'device')} taken back")
         if job.kept:
             say(f"{job.kept:,} could not be; mend what is named above, then run the same command again")
 
@@ -158,36 +198,25 @@ def _lines(plan: Plan, scope: Scope, name: str) -> Iterator[str]:
     if plan.is_empty:
         yield f"{name}: nothing is left to take back"
         return
-    are = "is" if plan.devices == 1 else "are"
-    yield f"{plan.devices:,} {_noun(plan.devices)} of {name} {are} to be taken back:"
-    rows = [
-        (plan.certificates, "certificates, detached from all things and policies, set inactive and deleted"),
-        (plan.in_doubt, "requests without an answer, settled first: each may have issued one more"),
-        (plan.rejected, "certificates that failed inspection and may not be gone yet"),
-        (plan.things, "things that the run made, deleted"),
-        *(
-            (len(names), f"{_plural(kind, len(names))} that the run made, deleted: {', '.join(names)}")
-            for kind, names in plan.made.items()
-        ),
-        (plan.folders, "devices' folders with keys and bundles, removed"),
-        (plan.retired, "devices left without any certificate: the ones that they had before were retired"),
+    yield f"{counted(plan.devices, 'device')} of {name} {verb('are', plan.devices)} to be taken back:"
+    made = [
+        (len(names), kind, f" that the run made, deleted: {', '.join(names)}") for kind, names in plan.made.items()
     ]
-    yield from (f"{number:>9,} {what}" for number, what in rows if number)
+    rows = [
+        (plan.certificates, "certificate", ", detached from all things and policies, set inactive and deleted"),
+        (plan.in_doubt, "request", " without an answer, settled first: each may have issued one more"),
+        (plan.rejected, "certificate", " that failed inspection and may not be gone yet"),
+        (plan.things, "thing", " that the run made, deleted"),
+        *made,
+        (plan.folders, "folder", " with keys and bundles, removed with what export/ has of these devices"),
+        (plan.retired, "device", " left without any certificate: what there was before was retired"),
+        (len(plan.listings), "listing", f", written again without them: {', '.join(plan.listings)}"),
+    ]
+    yield from (f"{number:>9,} {plural(noun, number)}{what}" for number, noun, what in rows if number)
     stays = [] if scope.things else ["things (see --things)"]
-    stays += [] if scope.purge else ["keys and bundles on disk (see --purge)"]
-    if stays:
-        yield f"what stays: {', '.join(stays)}"
+    stays.append("what was exported with --to" if scope.purge else "keys and bundles on disk (see --purge)")
+    yield f"what stays: {', '.join(stays)}"
 
 
 def _name(owned: OwnedRun) -> str:
     return printable(owned.folder.root.resolve().name, 128)
-
-
-def _noun(number: int) -> str:
-    return "device" if number == 1 else "devices"
-
-
-def _plural(kind: str, number: int) -> str:
-    if number == 1:
-        return kind
-    return "policies" if kind == "policy" else f"{kind}s"

@@ -7,72 +7,154 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli.app import MANIFEST, command
+from pipeline.cli import completion
+from pipeline.cli.app import command
+from pipeline.cli.parameters import (
+    ACCOUNT_PANEL,
+    BILLING_GROUP,
+    BUNDLES_PANEL,
+    CSR_DIR,
+    DEVICES_PANEL,
+    ENDPOINT_URL,
+    FORMATS,
+    GROUP,
+    KEY,
+    KEYS_PANEL,
+    MANIFEST,
+    PKCS12_PASSWORD,
+    POLICY,
+    PROFILE,
+    QUOTA,
+    RATE,
+    REGION,
+    RUN_PANEL,
+    SAYS_PANEL,
+    THING_TYPE,
+    WORKERS,
+)
 from pipeline.settings import Existing, KeyType
 
 if TYPE_CHECKING:
     from pipeline.progress import Kind
 
 
-@command("run")
+@command(
+    "run",
+    examples="""
+        # without an account, against an AWS IoT of this machine's own
+        thingmill run line-7.csv --local --policy device.json --create-missing
+        # on your account: look first, then provision; the same again resumes
+        thingmill run line-7.csv --profile factory --policy device --dry-run
+        thingmill run line-7.csv --profile factory --policy device
+        # what failed, once its cause is mended
+        thingmill run output/line-7/failed.csv --profile factory
+    """,
+)
 def run(
     manifest: str = MANIFEST,
+    name: str | None = typer.Option(
+        None,
+        "--name",
+        metavar="NAME",
+        show_default="the manifest's without its suffix",
+        help="The run's name, and its folder's.",
+        rich_help_panel=RUN_PANEL,
+    ),
     output: str | None = typer.Option(
-        None, "--output", metavar="DIR", show_default="output", help="Where runs land."
+        None,
+        "--output",
+        metavar="DIR",
+        show_default="output",
+        help="Where runs land.",
+        rich_help_panel=RUN_PANEL,
     ),
-    name: str | None = typer.Option(None, "--name", show_default="the manifest's", help="The run's name."),
-    profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
-    region: str | None = typer.Option(None, "--region", help="AWS Region."),
-    endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
-    local: bool = typer.Option(False, "--local", help="Run against the embedded AWS IoT."),
-    key: KeyType | None = typer.Option(None, "--key", show_default="rsa-4096", help="The keys to make."),
-    workers: str | None = typer.Option(
-        None, "--workers", metavar="N", show_default="one a core", help="Processes that make keys."
+    workers: str | None = WORKERS,
+    rate: float | None = RATE,
+    profile: str | None = PROFILE,
+    region: str | None = REGION,
+    endpoint_url: str | None = ENDPOINT_URL,
+    local: bool = typer.Option(
+        False,
+        "--local",
+        help="Run against the embedded AWS IoT, started for this run and stopped after it.",
+        rich_help_panel=ACCOUNT_PANEL,
     ),
-    rate: float | None = typer.Option(None, "--rate", min=0.001, help="Devices per second at most."),
-    quota: list[str] | None = typer.Option(
-        None, "--quota", metavar="API=TPS", help="Calls per second of one operation, where yours differ."
-    ),
-    policy: str | None = typer.Option(
-        None, "--policy", metavar="NAME|FILE.json", help="For rows that name none; a file is made a policy."
-    ),
-    thing_type: str | None = typer.Option(None, "--thing-type", help="For rows that name none."),
-    group: list[str] | None = typer.Option(None, "--group", help="For rows that name none."),
-    billing_group: str | None = typer.Option(None, "--billing-group", help="For rows that name none."),
+    quota: list[str] | None = QUOTA,
+    policy: str | None = POLICY,
+    thing_type: str | None = THING_TYPE,
+    group: list[str] | None = GROUP,
+    billing_group: str | None = BILLING_GROUP,
     create_missing: bool = typer.Option(
         False,
         "--create-missing",
         help="Make thing types and groups that the account lacks.",
+        rich_help_panel=DEVICES_PANEL,
     ),
-    inactive: bool = typer.Option(False, "--inactive", help="Leave certificates inactive."),
     existing: Existing | None = typer.Option(
         None,
         "--existing",
+        metavar="MODE",
         show_default="fail",
-        help="When a thing has a certificate already; rotate is followed by thingmill retire.",
+        help="A thing with a certificate: fail, skip it, add another, or rotate: another for the old one, which "
+        "thingmill retire takes away.",
+        rich_help_panel=DEVICES_PANEL,
     ),
-    csr_dir: str | None = typer.Option(
-        None, "--csr-dir", metavar="DIR", help="CSRs of devices that keep their own key: NAME.csr or NAME.pem."
+    inactive: bool = typer.Option(
+        False, "--inactive", help="Leave certificates inactive.", rich_help_panel=DEVICES_PANEL
     ),
+    key: KeyType | None = KEY,
+    csr_dir: str | None = CSR_DIR,
     encrypt_to: list[str] | None = typer.Option(
-        None, "--encrypt-to", metavar="RECIPIENT|FILE", help="Encrypt keys to this age recipient; repeatable."
+        None,
+        "--encrypt-to",
+        metavar="RECIPIENT",
+        help="Encrypt keys to this age or SSH recipient, or to those in a file; repeatable.",
+        rich_help_panel=KEYS_PANEL,
     ),
     passphrase: str | None = typer.Option(
-        None, "--passphrase", metavar="SOURCE", help="Encrypt keys with one: prompt, file:PATH or fd:N."
+        None,
+        "--passphrase",
+        metavar="SOURCE",
+        help="Encrypt keys with a passphrase: prompt, file:PATH or fd:N, never itself.",
+        rich_help_panel=KEYS_PANEL,
     ),
-    shard: bool = typer.Option(False, "--shard", help="Spread devices over devices/ab/."),
     format: list[str] | None = typer.Option(  # noqa: A002  arguments are named like their options
-        None, "--format", metavar="FORMAT", show_default="pem", help="Bundles in this format too."
+        None,
+        "--format",
+        metavar="FORMAT",
+        show_default="pem",
+        help=f"Bundles in this format too, or a listing of the run; repeatable: {FORMATS}",
+        autocompletion=completion.formats,
+        rich_help_panel=BUNDLES_PANEL,
     ),
-    pkcs12_password: str | None = typer.Option(
-        None, "--pkcs12-password", metavar="SOURCE", help="Of --format pkcs12: prompt, file:PATH or fd:N."
+    pkcs12_password: str | None = PKCS12_PASSWORD,
+    shard: bool = typer.Option(
+        False,
+        "--shard",
+        help="In devices/ab/NAME/, for more devices than one folder should hold.",
+        rich_help_panel=BUNDLES_PANEL,
     ),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Look at manifest and account; make nothing."),
-    as_json: bool = typer.Option(False, "--json", help="Events as JSON lines on standard output."),
-    quiet: bool = typer.Option(False, "--quiet", "-q", help="Say nothing but errors."),
-    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask before the first certificate."),
+    dry_run: bool = typer.Option(
+        False,
+        "--dry-run",
+        help="Look at manifest and account, say what would be made; make nothing.",
+        rich_help_panel=SAYS_PANEL,
+    ),
+    yes: bool = typer.Option(
+        False, "--yes", "-y", help="Do not ask before the first certificate.", rich_help_panel=SAYS_PANEL
+    ),
+    quiet: bool = typer.Option(
+        False, "--quiet", "-q", help="Say nothing but failures.", rich_help_panel=SAYS_PANEL
+    ),
+    as_json: bool = typer.Option(
+        False, "--json", help="Events as JSON lines on standard output.", rich_help_panel=SAYS_PANEL
+    ),
 ) -> None:
-    """Provision every device of a manifest. Run it again to resume."""
+    """Provision every device of a manifest; run it again to resume.
+
+    Each device gets a thing, a key, exactly one certificate and a bundle, however often the run is stopped. Most
+    options may stand in a TOML manifest too; the command line wins. The exit code is 1 where a device failed.
+    """
     given = dict(locals())
     from pipeline.cli.formats import refuse_opening
     from pipeline.cli.invocation import Invocation

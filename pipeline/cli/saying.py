@@ -11,18 +11,13 @@ import io
 import json
 import sys
 import traceback
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
 
+from pipeline.errors import InterruptedRunError, UsageError
 from pipeline.text import printable_lines
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["Group", "prepare_streams", "quiet_logs", "say", "say_object", "say_unforeseen"]
+__all__ = ["ask_to_go_on", "prepare_streams", "quiet_logs", "say", "say_object", "say_unforeseen"]
 
 _TRACEBACK = 100_000
 """Characters of a traceback that are shown at most, the last ones: they say what happened."""
@@ -68,26 +63,19 @@ def quiet_logs() -> None:
         logging.lastResort.setFormatter(Printable())
 
 
-class Group(TyperGroup):
-    """The commands, whose complaints about words on the command line are printable: scripts put names there."""
+def ask_to_go_on() -> None:
+    """Ask a person at a terminal whether to go on with what was shown.
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as typer has it
-        """Parse what stands before the command."""
-        with _printable_complaints():
-            return super().make_context(*args, **kwargs)
-
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  as typer has it
-        """Parse what stands after the command, and run it."""
-        with _printable_complaints():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _printable_complaints() -> Iterator[None]:
+    Raises:
+        UsageError: The answer was no.
+        InterruptedRunError: There was none: Ctrl-C, or the terminal went away.
+    """
     try:
-        yield
-    except Exception as error:
-        # The class of typer's complaints has no public name; this method is what they are shown by.
-        if hasattr(error, "format_message") and isinstance(message := getattr(error, "message", None), str):
-            vars(error)["message"] = printable_lines(message.expandtabs(4), 500)
-        raise
+        if typer.confirm("Go on?", default=False, err=True):
+            return
+    except typer.Abort:
+        say("", err=True)
+        raise InterruptedRunError(
+            "nothing was done", advice="run the same command again to be asked again"
+        ) from None
+    raise UsageError("nothing was done, since the answer was no", advice="to go on, run it again and answer y")

@@ -11,6 +11,7 @@ from pipeline.aws.failures import CallError
 from pipeline.aws.session import open_registry
 from pipeline.cli.app import run_async
 from pipeline.cli.saying import say, say_object
+from pipeline.counting import counted
 from pipeline.errors import RunFolderError, ThingmillError
 from pipeline.layout import RunFolder
 from pipeline.ledger import live_ledger
@@ -85,6 +86,7 @@ class Verification:
             RefusedError: AWS refused for all devices alike.
             UsageError: The run has no device of a name that was given, or an option cannot be meant.
             DiskError: The disk refused.
+            ThingmillError: Bundles were to connect, and not one could be tried, since keys are encrypted.
         """
         if self.topic is not None:
             mqtt.check_topic(self.topic)
@@ -110,6 +112,11 @@ class Verification:
             if self._rows is not None and self.csv is not None:
                 files.replace_whole_from(self.csv, self._rows.csv())
         self._conclude()
+        if self.connect and self._tally.only_sealed:
+            raise ThingmillError(
+                "no bundle could be tried: the keys are encrypted, and nothing was given to open them",
+                advice="give --identity FILE or --passphrase SOURCE",
+            )
         return not self._tally.problems and bool(self._tally.outcomes)
 
     async def _verify(self) -> None:
@@ -173,20 +180,22 @@ class Verification:
             say_object(tally.to_json(remarks))
             return
         for check in Check:
-            if tally.looked[check]:
+            if check is not Check.CONNECT and tally.looked[check]:
                 say(f"{check.value:<8} {tally.passed(check):,} of {tally.looked[check]:,} in order")
+        if self.connect and tally.connectable:
+            say(f"{Check.CONNECT.value:<8} {tally.connected:,} of {tally.connectable:,} connected")
         for label, number, remark in (
             ("skipped", tally.outcomes["skipped"], "not looked at"),
             ("revoked", tally.outcomes["revoked"], "not looked at"),
             ("own key", tally.keeping_keys * self.connect, "nobody but the device can connect with it"),
-            ("sealed", tally.closed_keys, _closed(connect=self.connect)),
+            ("sealed", tally.sealed, _closed(connect=self.connect)),
             ("torn", remarks.torn_lines, "in the audit trail: a kill can leave a line so"),
             ("untold", remarks.unrecorded_things, "made by a call whose line a kill kept out of the audit trail"),
         ):
             if number:
                 say(f"{label:<8} {number:,}: {remark}")
-        word = "verified and connected" if self.connect and not tally.closed_keys else "verified"
-        say(f"{tally.ok:,} of {tally.devices:,} bundles {word}")
+        word = "verified and connected" if self.connect and not tally.sealed else "verified"
+        say(f"{tally.ok:,} of {counted(tally.devices, 'bundle')} {word}")
         if remarks.refused_as_another:
             say(remarks.refused_as_another)
         if tally.problems:
@@ -204,4 +213,4 @@ class Verification:
 def _closed(*, connect: bool) -> str:
     """Say what was not done with encrypted keys, and how it could be."""
     what = "not looked into, nor connected" if connect else "not looked into"
-    return f"keys are encrypted, and were {what} (give --identity or --passphrase)"
+    return f"keys are encrypted, and were {what} (see --identity and --passphrase)"

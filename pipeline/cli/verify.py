@@ -6,42 +6,106 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli.app import OUTPUT, RUN, command, find_run
+from pipeline.cli.app import command, find_run
+from pipeline.cli.parameters import (
+    DEVICE,
+    ENDPOINT_URL,
+    IDENTITY,
+    LOCAL,
+    OPENING_PASSPHRASE,
+    OUTPUT,
+    PROFILE,
+    QUOTA,
+    REGION_OF_RUN,
+    RUN,
+    RUN_PANEL,
+    SAYS_PANEL,
+)
 
-DEVICE = typer.Option(None, "--device", metavar="NAME", help="Only this device; repeatable.")
-QUOTA = typer.Option(None, "--quota", metavar="API=TPS", help="As for run.")
-IDENTITY = typer.Option(None, "--identity", metavar="FILE", help="Opens encrypted keys: age or SSH; repeatable.")
-CSV = typer.Option(None, "--csv", metavar="FILE", help="Write the results as CSV too.")
+_PROOF_PANEL = "Proof over MQTT"
+
+CSV = typer.Option(
+    None,
+    "--csv",
+    metavar="FILE",
+    help="Write a row for each problem, and for each device without any, to FILE.",
+    rich_help_panel=SAYS_PANEL,
+)
 
 
-@command("verify")
+@command(
+    "verify",
+    examples="""
+        thingmill verify line-7
+        # hold it against the account, and connect as each device
+        thingmill verify line-7 --profile factory --remote --connect
+        # with keys that are encrypted
+        thingmill verify line-7 --connect --identity key.txt
+    """,
+)
 def verify(
     run: str = RUN,
     device: list[str] | None = DEVICE,
-    remote: bool = typer.Option(False, "--remote", help="Hold each against the account too."),
-    connect: bool = typer.Option(False, "--connect", help="Prove each bundle over MQTT too."),
+    remote: bool = typer.Option(
+        False, "--remote", help="Hold each bundle against the account too.", rich_help_panel=RUN_PANEL
+    ),
+    connect: bool = typer.Option(
+        False, "--connect", help="Prove each bundle over MQTT too.", rich_help_panel=RUN_PANEL
+    ),
+    concurrency: int = typer.Option(
+        16,
+        "--concurrency",
+        metavar="N",
+        min=1,
+        max=512,
+        help="Devices in work at once.",
+        rich_help_panel=RUN_PANEL,
+    ),
+    output: Path = OUTPUT,
     port: int | None = typer.Option(
-        None, "--port", min=1, max=65_535, show_default="the bundle's", help="443 asks for MQTT by ALPN."
+        None,
+        "--port",
+        metavar="N",
+        min=1,
+        max=65_535,
+        show_default="the bundle's",
+        help="443 asks for MQTT by ALPN.",
+        rich_help_panel=_PROOF_PANEL,
     ),
     topic: str | None = typer.Option(
-        None, "--topic", help="Publish one message here; {thing} stands for the thing's name."
+        None,
+        "--topic",
+        metavar="TOPIC",
+        show_default="things/NAME/proof",
+        help="Where each publishes one message; {thing} stands for its name.",
+        rich_help_panel=_PROOF_PANEL,
     ),
-    connect_rate: float = typer.Option(50.0, "--connect-rate", min=0.01, help="Connections begun per second."),
-    concurrency: int = typer.Option(16, "--concurrency", min=1, max=512, help="Devices in work at once."),
-    as_json: bool = typer.Option(False, "--json", help="A JSON line for each device on standard output."),
-    csv: Path | None = CSV,
+    connect_rate: float = typer.Option(
+        50.0,
+        "--connect-rate",
+        metavar="N",
+        min=0.01,
+        help="Connections begun per second.",
+        rich_help_panel=_PROOF_PANEL,
+    ),
     identity: list[str] | None = IDENTITY,
-    passphrase: str | None = typer.Option(
-        None, "--passphrase", metavar="SOURCE", help="Opens encrypted keys: prompt, file:PATH or fd:N."
-    ),
-    profile: str | None = typer.Option(None, "--profile", help="AWS profile."),
-    region: str | None = typer.Option(None, "--region", show_default="the run's", help="AWS Region."),
-    endpoint_url: str | None = typer.Option(None, "--endpoint-url", metavar="URL", help="Instead of AWS."),
-    local: bool = typer.Option(False, "--local", help="Against the embedded AWS IoT."),
+    passphrase: str | None = OPENING_PASSPHRASE,
+    profile: str | None = PROFILE,
+    region: str | None = REGION_OF_RUN,
+    endpoint_url: str | None = ENDPOINT_URL,
+    local: bool = LOCAL,
     quota: list[str] | None = QUOTA,
-    output: Path = OUTPUT,
+    as_json: bool = typer.Option(
+        False, "--json", help="A JSON line for each device on standard output.", rich_help_panel=SAYS_PANEL
+    ),
+    csv: Path | None = CSV,
 ) -> None:
-    """Check every bundle on disk; with --remote hold it against the account, with --connect prove it over MQTT."""
+    """Check that every bundle is whole and works.
+
+    It looks at the bundles on disk, the ledger and the audit trail, and changes nothing; with --remote at the
+    account too, and with --connect each bundle connects with its own files. The exit code is 1 where anything is
+    wrong.
+    """
     from pipeline.aws import quotas
     from pipeline.cli.unsealing import opener
     from pipeline.cli.verification import Verification

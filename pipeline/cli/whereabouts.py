@@ -11,10 +11,9 @@ from pipeline.arns import Place
 from pipeline.errors import UsageError
 from pipeline.text import printable
 
-__all__ = ["ACCOUNT", "PROFILE", "check_account", "check_region", "place_at_hand"]
+__all__ = ["ACCOUNT", "check_account", "check_region", "place_at_hand"]
 
-ACCOUNT = typer.Option(None, "--account", metavar="ID", help="The account's number, where it is not to be asked.")
-PROFILE = typer.Option(None, "--profile", help="AWS profile.")
+ACCOUNT = typer.Option(None, "--account", metavar="ID", help="Number of the account, where it is not to be asked.")
 
 
 async def place_at_hand(profile: str | None, region: str | None, account: str | None) -> Place:

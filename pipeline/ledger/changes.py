@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 import anyio.to_thread
 
+from pipeline.binding import KEY_ENCRYPTION, difference
 from pipeline.device import State
 from pipeline.errors import RunFolderError
 from pipeline.ledger import enrolment, schema
@@ -71,25 +72,33 @@ class Ledger:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
 
-    async def bind(self, identity: Mapping[str, str]) -> None:
+    async def bind(self, identity: Mapping[str, str], notes: Mapping[str, str] = MappingProxyType({})) -> None:
         """Bind the run to an account, a Region, a key type, or find that it is bound to them already.
 
+        Args:
+            identity: To what, by name.
+            notes: What it notes besides, by which a difference is told (``binding.notes``).
+
         Raises:
-            RunFolderError: It is bound to something else.
+            RunFolderError: It is bound to something else, or is bound and does not say how keys are encrypted.
         """
 
         def apply(connection: sqlite3.Connection) -> str | None:
+            before = {str(row["key"]): str(row["value"]) for row in connection.execute("SELECT * FROM meta")}
             for key, value in identity.items():
-                row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-                if row is not None and row["value"] != value:
-                    return f"{key} was {printable(row['value'])} and is now {printable(value)}"
-            connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", identity.items())
+                if before.get(key, value) != value:
+                    return difference(key, value, before, notes)
+            if before and KEY_ENCRYPTION in identity and KEY_ENCRYPTION not in before:
+                # No run leaves it out. Taken as none, the rest of the keys would be made in clear.
+                return f"its ledger does not say its {KEY_ENCRYPTION}"
+            new = {**identity, **notes}
+            connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", new.items())
             return None
 
-        difference = await self._writer.write(apply)
-        if difference:
+        differs = await self._writer.write(apply)
+        if differs:
             raise RunFolderError(
-                f"the run folder {printable(str(self._path.parent))} belongs to another run: {difference}",
+                f"the run folder {printable(str(self._path.parent))} belongs to another run: {differs}",
                 advice="give the same options as before, or choose another folder with --name",
             )
 
@@ -107,7 +116,7 @@ class Ledger:
         """
         with schema.readable(self._path):
             entered = await anyio.to_thread.run_sync(
-                lambda: enrolment.enrol(self._connection, roster, partial=partial)
+                lambda: enrolment.enrol(self._connection, roster, self._path.parent, partial=partial)
             )
             self.read.attach(roster)
             return entered

@@ -2,7 +2,8 @@
 
 A run folder belongs to one manifest. Rows appended to it are new devices; a row may change until its key
 exists; anything else would make the ledger say something about devices that are no longer meant, so it is
-refused with the difference named.
+refused with the difference named. The run's own list of failures, fed back, is a part of that manifest: it may
+leave devices out, and may not bring others.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _RETRIED = (
 _NEW = "FROM roster.roster AS r WHERE r.folded NOT IN (SELECT folded FROM devices)"
 
 
-def enrol(connection: sqlite3.Connection, roster: Path, *, partial: bool) -> int:
+def enrol(connection: sqlite3.Connection, roster: Path, folder: Path, *, partial: bool) -> int:
     """Enter the devices of a manifest in one transaction, and return how many are new.
 
     Those of them that failed are put back in line, at the step that failed.
@@ -47,6 +48,7 @@ def enrol(connection: sqlite3.Connection, roster: Path, *, partial: bool) -> int
     Args:
         connection: The ledger, in autocommit mode.
         roster: The manifest's roster (``pipeline.manifest.roster``).
+        folder: The run's folder, as the user names it.
         partial: Devices that the manifest leaves out are no fault: it is the run's own ``failed.csv``.
 
     Raises:
@@ -56,8 +58,10 @@ def enrol(connection: sqlite3.Connection, roster: Path, *, partial: bool) -> int
     try:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if not partial:
-                _refuse_gone(connection)
+            if partial:
+                _refuse_strangers(connection)
+            else:
+                _refuse_gone(connection, folder)
             for row in connection.execute(_CHANGED).fetchall():
                 _refuse_keyed(row)
                 # From the start again: a thing that is there is held against what is asked for now.
@@ -93,13 +97,31 @@ def is_enrolled(connection: sqlite3.Connection, roster: Path) -> bool:
         connection.execute("DETACH roster")
 
 
-def _refuse_gone(connection: sqlite3.Connection) -> None:
+def _refuse_gone(connection: sqlite3.Connection, folder: Path) -> None:
     gone = connection.execute(_GONE).fetchone()
-    if gone is not None:
+    if gone is None:
+        return
+    advice = "put the row back, or choose another folder with --name"
+    if connection.execute(f"SELECT 1 {_NEW} LIMIT 1").fetchone() is None:
+        own = printable(str(folder / "failed.csv"))
+        advice = (
+            "put the row back; or to go on with these devices alone, save them as "
+            f"{own} and run that file; or choose another folder with --name"
+        )
+    raise RunFolderError(
+        f"the run folder belongs to another manifest: it holds {printable(gone['thing_name'])}, "
+        "which this manifest does not name",
+        advice=advice,
+    )
+
+
+def _refuse_strangers(connection: sqlite3.Connection) -> None:
+    """Refuse devices that the run does not have: most likely a name was changed by mistake."""
+    stranger = connection.execute(f"SELECT r.thing_name {_NEW} ORDER BY r.seq LIMIT 1").fetchone()
+    if stranger is not None:
         raise RunFolderError(
-            f"the run folder belongs to another manifest: it holds {printable(gone['thing_name'])}, "
-            "which this manifest does not name",
-            advice="put the row back, or choose another folder with --name",
+            f"{printable(stranger['thing_name'])} is no device of this run, so it is not one that failed in it",
+            advice="write its name as the run has it; a new device goes into the manifest of the run",
         )
 
 
@@ -121,13 +143,30 @@ def _refuse_keyed(row: sqlite3.Row) -> None:
     if row["state"] < State.KEYED and not (renamed and row["thing_created"]):
         return
     fields = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    differences = "; ".join(
-        f"{name} was {printable(str(before.get(name, 'not given')), 80)} "
-        f"and is now {printable(str(after.get(name, 'not given')), 80)}"
-        for name in fields
-    )
+    differences = "; ".join(f"{name} {_change(name, before.get(name), after.get(name))}" for name in fields)
     has = f"{printable(row['thing_name'])} has its {'thing' if row['state'] < State.KEYED else 'key'} already"
     raise RunFolderError(
         f"{has}, and what is asked for it has changed: {differences}",
         advice="give the row and the options as they were, or choose another folder with --name",
     )
+
+
+def _change(name: str, before: object, after: object) -> str:
+    """Say how a field of a device was and is now."""
+    if name == "csr" and before is not None and after is not None:
+        return f"is another CSR: its key was {_key_of(before)} and is now {_key_of(after)} (spki_sha256)"
+    was, now = ("not given" if value is None else printable(str(value), 80) for value in (before, after))
+    if name == "csr":
+        was, now = (word if word == "not given" else "given" for word in (was, now))
+    return f"was {was} and is now {now}"
+
+
+def _key_of(csr: object) -> str:
+    """Return the hash of the key in a CSR, as ``summary.csv`` has it."""
+    # Nobody else here needs cryptography.
+    from pipeline.keys import public_key_of_csr, spki_sha256  # noqa: PLC0415
+
+    try:
+        return spki_sha256(public_key_of_csr(str(csr)))
+    except ValueError:
+        return "unreadable"  # in a ledger that somebody else made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from pipeline.device import Issued, State
 from pipeline.ledger import enrolment, schema
 from pipeline.ledger.entries import Entry, entry_of
 from pipeline.ledger.processes import Process, Sample
+from pipeline.settings import KeyType
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ __all__ = ["Entry", "Reader", "Rejection", "Standing", "finished_ledger", "live_
 _PAGE = 256
 
 _OUTCOMES = ("failed", "skipped", "revoked")
+
+_KEY_TYPES = tuple(key_type.value for key_type in KeyType)
 
 _STANDING = f"""
 SELECT
@@ -119,6 +123,24 @@ class Reader:
     def names_recipients(self) -> bool:
         """Return whether rows of the manifest say themselves what their keys are encrypted to."""
         return self.count("json_extract(description, '$.encrypt_to') IS NOT NULL") > 0
+
+    def key_types(self) -> dict[str, int]:
+        """Return how many devices get a key of each type here, as ``--key`` names them; none that is nobody's.
+
+        A row's own type goes before the run's. What no thingmill knows counts as ``other``.
+        """
+        run = self.meta().get("key type", "")
+        # A ledger that somebody else made may hold anything.
+        found = self._ask(
+            "SELECT json_extract(description, '$.key_type') AS key_type, count(*) AS n FROM devices "
+            "WHERE json_valid(description) AND json_extract(description, '$.csr') IS NULL GROUP BY key_type"
+        )
+        numbers = Counter[str]()
+        for row in found:
+            name = run if row["key_type"] is None else str(row["key_type"])
+            if name:  # else the run is not bound to any yet
+                numbers[name if name in _KEY_TYPES else "other"] += row["n"]
+        return {name: numbers[name] for name in (*_KEY_TYPES, "other") if numbers[name]}
 
     def seq_of(self, thing_name: str) -> int | None:
         """Return a device's number by its thing's name, or None where the run has none of that name."""

@@ -80,7 +80,8 @@ def make_folder(folder: Path) -> Path:
             part.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise DiskError(
-            f"the state folder of the embedded AWS IoT cannot be made: {printable(str(error))}"
+            f"the state folder of the embedded AWS IoT cannot be made: {printable(str(error))}",
+            advice="make room or mend the permissions, or choose another --output",
         ) from error
     return folder
 
@@ -199,7 +200,10 @@ def _listen(preferred: int | None) -> socket.socket:
     for port in candidates:
         with suppress(OSError):
             return socket.create_server((LOOPBACK, port), backlog=128)
-    raise UsageError("no port of the loopback interface is free for the embedded AWS IoT")
+    raise UsageError(
+        "no port of the loopback interface is free for the embedded AWS IoT",
+        advice=f"free one from {_PORTS.start} to {_PORTS.stop - 1}, or see that this process may listen there",
+    )
 
 
 def log_file(folder: Path) -> int:

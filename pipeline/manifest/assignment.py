@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline import recipients
+from pipeline.counting import counted
 from pipeline.errors import UsageError
 from pipeline.manifest.columns import Field
 from pipeline.manifest.faults import Place
@@ -145,7 +146,7 @@ class Assigner:
             try:
                 found.add(recipients.checked(cell, str(Field.ENCRYPT_TO)))
             except UsageError as error:
-                row.fault(column, error.message)
+                row.fault(column, f"{error.message}; {error.advice}")
         self._note(Field.ENCRYPT_TO, "", row.place(column))
         return tuple(sorted(found))
 
@@ -184,7 +185,7 @@ def _group_faults(groups: tuple[str, ...]) -> list[str]:
     repeated = [group for group, number in Counter(groups).items() if number > 1]
     reasons += [f"group {quoted(group)} is named twice" for group in repeated]
     if len(groups) > _GROUP_LIMIT:
-        reasons.append(f"the row names {len(groups)} groups; a thing belongs to at most {_GROUP_LIMIT}")
+        reasons.append(f"the row names {counted(len(groups), 'group')}; a thing belongs to at most {_GROUP_LIMIT}")
     return reasons
 
 

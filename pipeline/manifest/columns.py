@@ -1,7 +1,7 @@
 """What the columns of a manifest mean: the table of aliases, and a header turned into a layout.
 
 Headers match without regard to case, ``_``, ``-`` and spaces. What is no field is a thing attribute, under the
-name as it was written.
+name as it was written. The columns that ``failed.csv`` has for people are neither: they are passed over.
 
 >>> layout_of(("ThingName", "hw-rev")).attributes
 (AttributeColumn(column=1, name='hw-rev', head='"hw-rev":"'),)
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipeline.manifest.lookalikes import lookalike
 from pipeline.manifest.names import ATTRIBUTE_NAME, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["ALIASES", "AttributeColumn", "Field", "Layout", "field_of", "layout_of", "normalised"]
+__all__ = ["ALIASES", "AttributeColumn", "Field", "Layout", "Remark", "field_of", "layout_of", "normalised"]
 
 
 class Field(enum.StrEnum):
@@ -34,6 +35,19 @@ class Field(enum.StrEnum):
     CSR = "csr"
     KEY_TYPE = "key_type"
     ENCRYPT_TO = "encrypt_to"
+
+
+class Remark(enum.StrEnum):
+    """The columns of ``failed.csv`` for people: any manifest may have them, and is read as if it had not.
+
+    Their names are written exactly so. They hold blanks on purpose: no attribute's name can (``names``), so none
+    is taken for a remark, while ``error_code`` is an attribute like any other.
+    """
+
+    STEP = "failed at step"
+    CODE = "error code"
+    MESSAGE = "error message"
+    ADVICE = "what to do"
 
 
 ALIASES: dict[Field, tuple[str, ...]] = {
@@ -69,6 +83,8 @@ def normalised(header: str) -> str:
 
 
 _FIELDS = {normalised(alias): field for field, aliases in ALIASES.items() for alias in aliases}
+_REMARKS = frozenset(Remark)
+_REMARKS_ALIKE = {normalised(remark): remark for remark in Remark}
 
 
 def field_of(header: str) -> Field | None:
@@ -102,6 +118,7 @@ class Layout:
         assigned: Those of the fields that many things share that have a column, with the column.
         assigned_cells: Takes a row's values, returns the cells of ``assigned`` as something hashable.
         attributes: The attribute columns, sorted by attribute name.
+        remarks: The columns that are passed over (``Remark``).
         problems: What is wrong with the header itself: column and reason.
     """
 
@@ -112,6 +129,7 @@ class Layout:
     assigned: tuple[tuple[Field, int], ...]
     assigned_cells: Callable[[Sequence[Any]], Any]
     attributes: tuple[AttributeColumn, ...]
+    remarks: frozenset[int]
     problems: tuple[tuple[int, str], ...]
 
 
@@ -127,7 +145,10 @@ def layout_of(names: Sequence[str], attributes: Sequence[str] = ()) -> Layout:
     found: dict[str, AttributeColumn] = {}
     problems: list[tuple[int, str]] = []
     everything = (*names, *attributes)
+    remarks = frozenset(index for index, name in enumerate(names) if name.strip() in _REMARKS)
     for index, name in enumerate(everything):
+        if index in remarks:
+            continue
         field = field_of(name) if index < len(names) else None
         if not normalised(name) and not name.strip():
             problems.append((index, f"column {index + 1} has no name"))
@@ -137,9 +158,11 @@ def layout_of(names: Sequence[str], attributes: Sequence[str] = ()) -> Layout:
             else:
                 fields[field] = index
         elif not ATTRIBUTE_NAME.holds(name):
-            problems.append((index, ATTRIBUTE_NAME.fault(name)))
+            problems.append((index, _no_attribute(name, may_be_remark=index < len(names))))
         elif (other := found.get(normalised(name))) is not None:
             problems.append((index, _same_attribute(other.name, name)))
+        elif index < len(names) and (meant := lookalike(normalised(name))):
+            problems.append((index, _all_but(name, meant)))
         else:
             found[normalised(name)] = AttributeColumn(index, name, f'"{name}":"')
     if Field.THING_NAME not in fields:
@@ -154,6 +177,7 @@ def layout_of(names: Sequence[str], attributes: Sequence[str] = ()) -> Layout:
         assigned=assigned,
         assigned_cells=itemgetter(*columns) if columns else _no_cells,
         attributes=tuple(sorted(found.values(), key=lambda column: column.name)),
+        remarks=remarks,
         problems=tuple(problems),
     )
 
@@ -163,6 +187,20 @@ _NAME_ALIASES = ALIASES[Field.THING_NAME]
 
 def _no_cells(_: Sequence[object]) -> tuple[()]:
     return ()
+
+
+def _no_attribute(name: str, *, may_be_remark: bool) -> str:
+    """Return why no attribute can have a name, and how a remark that resembles it is written."""
+    meant = _REMARKS_ALIKE.get(normalised(name)) if may_be_remark else None
+    fault = ATTRIBUTE_NAME.fault(name)
+    return fault if meant is None else f"{fault}; written {quoted(meant)}, the column is passed over"
+
+
+def _all_but(name: str, field: str) -> str:
+    return (
+        f"column {quoted(name)} would be a thing attribute; did you mean {field}? "
+        "An attribute of that name goes into the object 'attributes' of a JSON line or a TOML table"
+    )
 
 
 def _same_field(first: str, second: str, field: Field) -> str:

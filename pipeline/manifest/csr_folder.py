@@ -85,7 +85,10 @@ class CsrFolder:
 
     def _unreadable(self, error: Exception) -> UsageError:
         cause = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        return UsageError(f"the folder of CSRs '{printable(str(self._path))}' cannot be read: {cause}")
+        return UsageError(
+            f"the folder of CSRs '{printable(str(self._path))}' cannot be read: {cause}",
+            advice="give --csr-dir a folder that is there, with NAME.csr or NAME.pem for each thing",
+        )
 
 
 def _stray(stem: str, suffix: str, roster: Roster) -> str | None:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DelimitedReader"]
 
-_QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"')
+# Possessive: what is doubled at a line's end must not be halved, and taken for the quote that closes.
+_QUOTED = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
 
 
 @dataclass(slots=True)

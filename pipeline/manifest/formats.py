@@ -62,7 +62,10 @@ def open_manifest(manifest: str, log: FaultLog, stdin: BinaryIO) -> Iterator[Rea
         try:
             source = _open(manifest, log, open_files)
         except (OSError, ValueError) as error:
-            raise UsageError(f"the manifest {quoted(manifest)} cannot be read: {_cause(error)}") from error
+            raise UsageError(
+                f"the manifest {quoted(manifest)} cannot be read: {_cause(error)}",
+                advice="give a file that is there and that you may read, or - for standard input",
+            ) from error
         if suffix != ".toml":
             yield _READERS[suffix](source)
             return

@@ -57,7 +57,7 @@ def load(
     """
     reason = default_fault(defaults)
     if reason is not None:
-        raise UsageError(reason)
+        raise UsageError(reason, advice="correct the option, or the setting of its name under [run]")
     log = FaultLog()
     csr_folder = None if csr_dir is None else CsrFolder(csr_dir)
     with ExitStack() as until_whole:
@@ -67,7 +67,8 @@ def load(
                 _fill(roster, reader, Rules(defaults, roster.note, csr_folder), progress)
         except OSError as error:
             raise UsageError(
-                f"the manifest {quoted(manifest)} cannot be read: {error.strerror or error}"
+                f"the manifest {quoted(manifest)} cannot be read: {error.strerror or error}",
+                advice="see that its disk is in order and that nobody writes it, then run the same command again",
             ) from error
         for stray in csr_folder.strays(roster) if csr_folder is not None else ():
             log.add(stray)

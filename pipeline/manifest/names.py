@@ -12,6 +12,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pipeline.counting import counted
 from pipeline.text import has_formula, hidden_at, printable
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Rule:
             return f"{self.what} is empty; {self._right()}"
         match = re.search(f"[^{self.characters}]", text, re.ASCII)
         if match is None:
-            return f"{self.what} {quoted(text)} has {len(text)} characters; {self._right()}"
+            return f"{self.what} {quoted(text)} has {counted(len(text), 'character')}; {self._right()}"
         char, at = match.group(), match.start() + 1
         return f"{self.what} {quoted(text)} holds {_named(char)} at character {at}; {self._right()}"
 

@@ -1,7 +1,8 @@
 """JSON objects and TOML tables turned into the cells of a row: the shapes their values may have.
 
 Text stays as it is and numbers become their text. true and false become text in an attribute. A list is good for
-thing groups and recipients, an object only for ``attributes``. null is an absent value.
+thing groups and recipients, an object only for ``attributes``. null is an absent value. What stands under a name
+that is passed over (``columns.Remark``) may be anything.
 """
 
 from __future__ import annotations
@@ -73,6 +74,9 @@ def cells_of(members: Iterable[tuple[str, object]]) -> Cells:
     cells: list[Cell] = []
     problems: list[tuple[int, str]] = []
     for index, value in enumerate((*values, *(value for _, value in nested))):
+        if index in layout.remarks:
+            cells.append("")
+            continue
         own = index < len(names)  # rather than nested
         field = field_of(names[index]) if own else None
         wanted = _WANTED.get(field, "text")

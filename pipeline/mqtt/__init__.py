@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
+from pipeline.codes import ProofCode
 from pipeline.errors import UsageError
 from pipeline.mqtt.bundle import BundleFiles, ProofError, read_bundle
 from pipeline.mqtt.session import exchange
@@ -33,7 +34,10 @@ def check_topic(topic: str) -> None:
     """
     shown = repr(printable(topic, 80))
     if set("#+") & set(topic):
-        raise UsageError(f"a message cannot be published to the wildcard {shown}")
+        raise UsageError(
+            f"a message cannot be published to the wildcard {shown}",
+            advice="leave # and + out; {thing} stands for the thing's name",
+        )
     if not topic or "\0" in topic or len(topic.encode("utf-8", "surrogatepass")) > _TOPIC_BYTES:
         raise UsageError(
             f"a message cannot be published to {shown}", advice=f"a topic has 1 to {_TOPIC_BYTES} bytes of UTF-8"
@@ -98,11 +102,11 @@ async def prove_refused(
     try:
         await to_thread.run_sync(exchange, bundle, stranger, None, timeout, limiter=limiter)
     except ProofError as error:
-        if error.code in {"NotAuthorized", "ConnectionClosed"}:
+        if error.code in {ProofCode.NOT_AUTHORIZED, ProofCode.CONNECTION_CLOSED}:
             return error.message
         raise
     raise ProofError(
-        "LetIn",
+        ProofCode.LET_IN,
         f"{bundle.thing_name} was let in under the client id {printable(stranger)!r}",
         advice="give the policy a resource `client/${iot:Connection.Thing.ThingName}` and no wildcard",
     )

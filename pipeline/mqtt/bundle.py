@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.codes import ProofCode
 from pipeline.errors import ThingmillError
 from pipeline.text import printable
 
@@ -26,14 +27,12 @@ class ProofError(ThingmillError):
     """A bundle did not prove itself.
 
     Args:
-        code: A short, stable name of the cause: ``BadBundle``, ``UnknownHost``, ``ConnectionRefused``,
-            ``ConnectionFailed``, ``ConnectionClosed``, ``TLSFailed``, ``NotAuthorized``, ``ServerRefused``,
-            ``PublishRefused``, ``Timeout`` or ``LetIn``.
+        code: The cause.
         message: What happened, in one sentence.
         advice: What to do about it.
     """
 
-    def __init__(self, code: str, message: str, *, advice: str = "") -> None:
+    def __init__(self, code: ProofCode, message: str, *, advice: str = "") -> None:
         super().__init__(message, advice=advice)
         self.code = code
 
@@ -97,4 +96,4 @@ def read_bundle(folder: Path) -> BundleFiles:
 
 
 def _bad(folder: Path, what: str) -> ProofError:
-    return ProofError("BadBundle", f"{printable(folder.name)}: {printable(what)}")
+    return ProofError(ProofCode.BAD_BUNDLE, f"{printable(folder.name)}: {printable(what)}")

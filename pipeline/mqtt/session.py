@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from anyio import from_thread
 
+from pipeline.codes import ProofCode
 from pipeline.errors import UsageError
 from pipeline.mqtt.bundle import ProofError
 from pipeline.text import printable
@@ -108,18 +109,18 @@ class _Session:
         except ssl.SSLError as error:
             why = getattr(error, "verify_message", "") or error.reason or "no reason given"
             raise ProofError(
-                "TLSFailed", f"TLS with {where} failed: {printable(str(why))}", advice=_TLS_ADVICE
+                ProofCode.TLS_FAILED, f"TLS with {where} failed: {printable(str(why))}", advice=_TLS_ADVICE
             ) from error
         except TimeoutError as error:
             raise self._timed_out(f"TLS with {where}") from error
         except OSError as error:
             raise ProofError(
-                _network_code(error), f"{where}: {printable(error.strerror or str(error))}"
+                _network_code(error), f"{where}: {printable(error.strerror or str(error))}", advice=_NETWORK_ADVICE
             ) from error
         self._await(self._connack, "the answer to CONNECT")
         reason = self._connack[0]
         if reason.is_failure:
-            code = "NotAuthorized" if reason.value in _NOT_AUTHORIZED else "ServerRefused"
+            code = ProofCode.NOT_AUTHORIZED if reason.value in _NOT_AUTHORIZED else ProofCode.SERVER_REFUSED
             raise ProofError(code, f"the server refused to connect: {_say(reason)}", advice=_POLICY_ADVICE)
 
     def publish(self, topic: str) -> None:
@@ -132,7 +133,7 @@ class _Session:
         try:
             self._await(self._puback, "the acknowledgement of a message")
         except ProofError as error:
-            if error.code != "ConnectionClosed":
+            if error.code != ProofCode.CONNECTION_CLOSED:
                 raise
             self._refuse_publish(topic, error.message)
         if self._puback[0].is_failure:
@@ -140,7 +141,9 @@ class _Session:
 
     def _refuse_publish(self, topic: str, why: str) -> NoReturn:
         raise ProofError(
-            "PublishRefused", f"the server refused a message to {printable(topic)}: {why}", advice=_POLICY_ADVICE
+            ProofCode.PUBLISH_REFUSED,
+            f"the server refused a message to {printable(topic)}: {why}",
+            advice=_POLICY_ADVICE,
         )
 
     def _await(self, answers: list[ReasonCode], what: str) -> None:
@@ -153,27 +156,29 @@ class _Session:
             if self._client.loop(min(left, _CANCEL_SECONDS)) and not answers:
                 reason = f" ({_say(self._closed[0])})" if self._closed else ""
                 raise ProofError(
-                    "ConnectionClosed",
+                    ProofCode.CONNECTION_CLOSED,
                     f"the server closed the connection instead of {what}{reason}",
                     advice="AWS IoT does so when the certificate is unknown or not active",
                 )
 
     def _timed_out(self, what: str) -> ProofError:
-        return ProofError("Timeout", f"{what} did not come within {self._seconds:g} s")
+        message = f"{what} did not come within {self._seconds:g} s"
+        return ProofError(ProofCode.TIMEOUT, message, advice=_NETWORK_ADVICE)
 
 
 _TLS_ADVICE = "look whether the bundle's root CA is the one that the endpoint's certificate comes from"
+_NETWORK_ADVICE = "look at the network, and whether this port is open on the way (--port 443 often is)"
 _POLICY_ADVICE = "look at the policy of the certificate, and whether the certificate is attached to its thing"
 
 
-def _network_code(error: OSError) -> str:
+def _network_code(error: OSError) -> ProofCode:
     match error:
         case socket.gaierror():
-            return "UnknownHost"
+            return ProofCode.UNKNOWN_HOST
         case ConnectionRefusedError():
-            return "ConnectionRefused"
+            return ProofCode.CONNECTION_REFUSED
         case _:
-            return "ConnectionFailed"
+            return ProofCode.CONNECTION_FAILED
 
 
 def _say(reason: ReasonCode) -> str:
@@ -204,7 +209,7 @@ def _key_path(bundle: BundleFiles) -> Iterator[str]:
         return
     data = bundle.opened.reveal()
     if len(data) > _PIPE_BYTES:
-        raise ProofError("BadBundle", f"the key of {bundle.thing_name} is too long to be one")
+        raise ProofError(ProofCode.BAD_BUNDLE, f"the key of {bundle.thing_name} is too long to be one")
     reading, writing = os.pipe()
     try:
         try:
@@ -225,7 +230,7 @@ def _tls_context(bundle: BundleFiles) -> ssl.SSLContext:
 
     def no_password() -> str:
         # Without this OpenSSL would ask on the terminal.
-        raise ProofError("BadBundle", f"the key of {bundle.thing_name} is encrypted; open it first")
+        raise ProofError(ProofCode.BAD_BUNDLE, f"the key of {bundle.thing_name} is encrypted; open it first")
 
     try:
         context = ssl.create_default_context(cafile=bundle.root_ca)
@@ -235,10 +240,10 @@ def _tls_context(bundle: BundleFiles) -> ssl.SSLContext:
     except ssl.SSLError as error:
         # OpenSSL's name of the fault, and never its text.
         raise ProofError(
-            "BadBundle", f"the files of {bundle.thing_name} cannot be used: {error.reason or 'not PEM'}"
+            ProofCode.BAD_BUNDLE, f"the files of {bundle.thing_name} cannot be used: {error.reason or 'not PEM'}"
         ) from None
     except OSError as error:
-        raise ProofError("BadBundle", f"a file of {bundle.thing_name}: {error.strerror}") from error
+        raise ProofError(ProofCode.BAD_BUNDLE, f"a file of {bundle.thing_name}: {error.strerror}") from error
     if bundle.port == _ALPN_PORT:
         context.set_alpn_protocols([_ALPN])
     context.sslsocket_class = _TidySocket

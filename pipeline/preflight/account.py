@@ -139,7 +139,10 @@ async def _endpoint(registry: Registry, embedded: Embedded | None) -> Endpoint:
         return Endpoint(embedded.mqtt_host, embedded.mqtt_port, embedded.ca_pem)
     host = await registry.describe_endpoint()
     if not _HOST.fullmatch(host):
-        raise RefusedError(f"DescribeEndpoint answered {printable(host)!r}, which is no host name")
+        raise RefusedError(
+            f"DescribeEndpoint answered {printable(host)!r}, which is no host name",
+            advice="see that --endpoint-url leads to AWS IoT, and that no proxy answers in its place",
+        )
     return Endpoint(host, MQTT_PORT, amazon_roots())
 
 

@@ -12,6 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from pipeline import files, privacy
+from pipeline.counting import counted, verb
 from pipeline.errors import DiskError
 from pipeline.plan import as_time
 from pipeline.preflight.finding import Finding
@@ -146,14 +147,15 @@ def room(
     free = found.f_bavail * found.f_frsize
     free_inodes = found.f_favail if found.f_files else math.inf
     where = printable(str(above))
+    who = f"{counted(devices, 'device')} {verb('need', devices)}"
     if needed > free:
         raise DiskError(
-            f"{devices:,} devices need {_size(needed)} at the least, and {where} has {_size(free)} free",
+            f"{who} {_size(needed)} at the least, and {where} has {_size(free)} free",
             advice="make room, or choose another --output; nothing was done",
         )
     if inodes > free_inodes:
         raise DiskError(
-            f"{devices:,} devices need {inodes:,} inodes, and the file system of {where} has {free_inodes:,} free",
+            f"{who} {inodes:,} inodes, and the file system of {where} has {free_inodes:,} free",
             advice="remove files that are small and many, or choose another --output; nothing was done",
         )
     tight = needed * TIGHT > free or inodes * TIGHT > free_inodes

@@ -9,6 +9,7 @@ from pipeline.arns import ANY, Place
 from pipeline.aws import simulation
 from pipeline.aws.failures import CallError, Failure
 from pipeline.aws.simulation import Verdict
+from pipeline.counting import counted
 from pipeline.errors import RefusedError
 from pipeline.permissions import FREE, operations
 from pipeline.preflight.finding import Finding
@@ -118,7 +119,8 @@ def judge(simulated: Simulated, missing: Mapping[str, tuple[str, ...]] | None, a
     perhaps = _by_need(operation for operation in denied if operation not in certain)
     if fatal:
         raise RefusedError(
-            f"IAM denies {arn} {len(fatal)} of the {len(certain)} operations that this run certainly needs",
+            f"IAM denies {arn} {len(fatal)} of the {counted(len(certain), 'operation')} that this run certainly "
+            "needs",
             advice="allow them in an IAM policy (thingmill iam prints one that does), then run again",
             details=[f"denied: iot:{operation}" for operation in fatal]
             + [f"denied: {named}, needed {when}" for when, named in perhaps.items()],
@@ -128,7 +130,9 @@ def judge(simulated: Simulated, missing: Mapping[str, tuple[str, ...]] | None, a
         told = "; ".join(f"{named}, needed {when}" for when, named in perhaps.items())
         rest = f"; {open_ones}" if open_ones else ""
         return Finding(_ABOUT, f"IAM denies {arn} {told}{rest}", worrying=True)
-    return Finding(_ABOUT, open_ones or f"IAM allows all {len(needed)} operations that this run may need")
+    return Finding(
+        _ABOUT, open_ones or f"IAM allows all {counted(len(needed), 'operation')} that this run may need"
+    )
 
 
 def _is_certain(operation: str, missing: Mapping[str, Collection[str]] | None) -> bool:

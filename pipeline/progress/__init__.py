@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Figures",
     "Gauge",
+    "JsonEvents",
     "Kind",
     "View",
     "display",

@@ -3,12 +3,15 @@
 ==========  =====================================================
 event       keys
 ==========  =====================================================
+begin       version, run, devices, time
 reached     thing, state, step, time
 failed      thing, step, code, message, advice, time
 skipped     thing, step, code, message, time
 note        message, time
 summary     those of ``summary.json``, and folder
 ==========  =====================================================
+
+``begin`` comes first and ``summary`` last. ``docs/events.schema.json`` describes them and those of other commands.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.errors import DiskError
 from pipeline.progress.sinks import Silence
+from pipeline.published import VERSION
 from pipeline.report import document
 from pipeline.text import printable
 
@@ -43,6 +47,15 @@ class JsonEvents(Silence):
     def __init__(self, stream: TextIO, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._stream = stream
         self._now = now
+
+    def announce(self, run: str, devices: int) -> None:
+        """Print what the stream is: the first event, before anything is asked or done.
+
+        Args:
+            run: The run's name.
+            devices: Rows of the manifest.
+        """
+        self._print("begin", version=VERSION, run=printable(run), devices=devices)
 
     def reached(self, device: Device, state: State) -> None:
         """Print that a device's step became durable."""

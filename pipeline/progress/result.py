@@ -1,17 +1,23 @@
-"""The end of a run on a terminal: what became of the devices, why some failed, and how to go on."""
+"""The end of a run on a terminal: what report.html says in about ten lines, where that is, and how to go on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.padding import Padding
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.counting import counted, plural, verb
+from pipeline.device import State
 from pipeline.durations import clock_time
+from pipeline.report import FAILED_CSV, FAILED_JSONL, REPORT_HTML, SUMMARY_CSV
 from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -20,8 +26,17 @@ if TYPE_CHECKING:
 __all__ = ["print_result"]
 
 _GROUPS = 10
+_LIMITS = 3
+"""Limits of the pace that are named at most."""
+
 _LONGEST = 4096
 """Characters of a path or a command that are printed at most: Linux's PATH_MAX."""
+
+_WIDE = 14
+"""Characters that labels take: the longest and two blanks."""
+
+_FILES = (REPORT_HTML, FAILED_CSV, FAILED_JSONL, SUMMARY_CSV)
+_STYLES = {"done": "green", "failed": "bold red", "throttles": "yellow"}
 
 
 def print_result(summary: Summary, console: Console, resume: str | None) -> None:
@@ -29,20 +44,22 @@ def print_result(summary: Summary, console: Console, resume: str | None) -> None
 
     Args:
         summary: What the reports say.
-        console: Where to.
+        console: Where to. Paths can be clicked where it is a terminal.
         resume: The command that goes on with the run, printed where something is left to do.
     """
     console.print(_headline(summary))
     console.print(_numbers(summary))
     for group in summary.failures[:_GROUPS]:
         console.print(_failure(group))
-    if len(summary.failures) > _GROUPS:
-        console.print(Text(f"{len(summary.failures) - _GROUPS:,} more causes are in the reports", "red"))
-    for label, place in (("bundles", summary.folder.devices), ("reports", summary.folder.root)):
-        _whole(console, f"{label:<8} {place}")
+        if group.advice:
+            console.print(Padding(Text(group.advice, "cyan"), (0, 0, 0, 2)))
+    if (more := len(summary.failures) - _GROUPS) > 0:
+        console.print(Text(f"{more:,} more {plural('cause', more)} {verb('are', more)} in the reports", "red"))
+    for label, place in _places(summary):
+        _path(console, label, place)
     if resume and not (summary.is_finished or summary.outcomes["revoked"]):
         console.print(Text("to go on, run"))
-        _whole(console, f"  {resume}")
+        _whole(console, Text(f"  {printable(resume, _LONGEST)}"))
 
 
 def _headline(summary: Summary) -> Text:
@@ -51,38 +68,95 @@ def _headline(summary: Summary) -> Text:
 
 
 def _numbers(summary: Summary) -> Table:
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid()
+    table.add_column(width=_WIDE)
     table.add_column(overflow="fold")
-    table.add_column(justify="right", overflow="fold")
     for label, value in _rows(summary):
-        table.add_row(Text(label), Text(value))
+        table.add_row(Text(label), Text(value, _STYLES.get(label, "")))
     return table
 
 
 def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
-    usage = summary.usage
-    for state, number in summary.states.items():
+    for outcome, number in summary.outcomes.items():
         if number:
-            yield state, f"{number:,}"
+            yield outcome, f"{number:,}{_standing(summary) if outcome == 'open' else ''}"
+    issued = sum(usage.issued for usage in summary.processes)
+    if issued:
+        yield "certificates", f"{issued:,} issued"
+    throttles = dict(_throttles(summary))
+    if throttles:
+        worst = max(throttles, key=lambda api: throttles[api])
+        most = "all" if len(throttles) == 1 else f"{throttles[worst]:,}"
+        yield "throttles", f"{sum(throttles.values()):,}, {most} by {worst}"
+    yield from _pace(summary)
+
+
+def _standing(summary: Summary) -> str:
+    """Say at which states the devices stand that are still under way."""
+    # One that was skipped may stand at any state, too: then the states would not add up to what is open.
     if summary.outcomes["skipped"]:
-        yield "of these, skipped", f"{summary.outcomes['skipped']:,}"
-    yield "certificates issued", f"{usage.issued:,}"
-    yield "throttles", f"{sum(usage.throttles.values()):,}"
-    if usage.seconds is not None:
-        yield "duration", clock_time(usage.seconds)
-    if usage.devices_per_second is not None:
-        yield "devices/s", f"{usage.devices_per_second:.1f}"
+        return ""
+    at = {name: number for name, number in summary.states.items() if number and name in _UNDER_WAY}
+    if len(at) == 1:
+        return f" at {next(iter(at))}"
+    return f" ({', '.join(f'{number:,} {name}' for name, number in at.items())})" if at else ""
+
+
+_UNDER_WAY = frozenset(state.name for state in State if state is not State.DONE)
+
+
+def _throttles(summary: Summary) -> Iterator[tuple[str, int]]:
+    names = sorted({api for usage in summary.processes for api in usage.throttles})
+    for name in names:
+        number = sum(usage.throttles.get(name, 0) for usage in summary.processes)
+        if number:
+            yield name, number
+
+
+def _pace(summary: Summary) -> Iterator[tuple[str, str]]:
+    """How long it took, how fast that was, and what held it; of all processes where the ledger tells."""
+    pace, usage = summary.pace, summary.usage
+    seconds = pace.seconds or usage.seconds
+    if seconds is None:
+        return
+    done = sum(bar.done for bar in pace.bars) if pace.seconds else usage.done
+    took = clock_time(seconds)
+    if len(summary.processes) > 1 and pace.seconds:
+        took += f" in {len(summary.processes):,} processes"
+    if done and seconds:
+        took += f", {done / seconds:.1f} devices/s"
+    yield "took", took
+    shares = {name: share for name, share in pace.ruled.items() if share >= 0.005}
+    if shares:
+        named = [f"{printable(name)} {100 * share:.0f} %" for name, share in list(shares.items())[:_LIMITS]]
+        yield "held by", ", ".join(named)
 
 
 def _failure(group: Group) -> Text:
-    """Return a cause, an example of it and the advice; it may take several lines."""
+    """Return a cause and an example of it; it may take several lines."""
     example = group.things[0]
-    which = example if group.count == 1 else f"{group.count:,} devices, for instance {example}"
-    text = Text()
-    text.append(printable(group.code), "bold red").append(f" · {which}: {group.message}")
-    return text.append(f"\n  {group.advice}", "cyan") if group.advice else text
+    which = example if group.count == 1 else f"{counted(group.count, 'device')}, for instance {example}"
+    return Text().append(printable(group.code), "bold red").append(f" · {which}: {group.message}")
 
 
-def _whole(console: Console, text: str) -> None:
+def _places(summary: Summary) -> Iterator[tuple[str, Path]]:
+    """Yield where bundles and reports are, those that are there."""
+    folder = summary.folder
+    if folder.devices.is_dir():
+        yield "bundles", folder.devices
+    for name in _FILES:
+        if (folder.root / name).is_file():
+            yield name, folder.root / name
+
+
+def _path(console: Console, label: str, place: Path) -> None:
+    shown = Text(printable(str(place), _LONGEST))
+    if console.file.isatty() and not console.is_dumb_terminal:
+        # What a terminal opens is made of the bytes of the path, each that could mean something percent-encoded.
+        shown.stylize(Style(link=place.absolute().as_uri()))
+    _whole(console, Text(f"{label:<{_WIDE}}").append_text(shown))
+
+
+def _whole(console: Console, text: Text) -> None:
     """Print text that must stay on one line to be copied, whatever the width."""
-    console.print(Text(printable(text, _LONGEST)), soft_wrap=True)
+    console.print(text, soft_wrap=True)

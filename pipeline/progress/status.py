@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from pipeline.counting import counted, plural
 from pipeline.device import State
 from pipeline.durations import clock_time
 from pipeline.status import STEPS
@@ -42,7 +43,7 @@ def one_line(status: Status) -> str:
     parts += [f"{number:,} {outcome}" for outcome, number in standing.outcomes.items() if number]
     if standing.doubtful:
         parts.append(f"{standing.doubtful:,} in doubt")
-    parts.append(f"{standing.issued:,} certificates issued")
+    parts.append(f"{counted(standing.issued, 'certificate')} issued")
     return ", ".join(parts)
 
 
@@ -101,8 +102,7 @@ def _lines(status: Status) -> Iterator[str]:
     standing = status.standing
     yield f"{status.run}: {status.phase}, {_who(status)}"
     yield f"in {status.folder}"
-    key_type = status.about("key type")
-    bound = [status.about("account"), status.about("Region"), f"{key_type} keys" if key_type else ""]
+    bound = [status.about("account"), status.about("Region"), _keys(status)]
     yield ", ".join(filter(None, bound)) or "not bound to an account yet"
     yield ""
     rows = [(STEPS[state], number) for state, number in standing.states.items()]
@@ -119,7 +119,7 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"failed with {code}: {number:,}"
     hidden = len(standing.failures) - len(status.worst_codes())
     if hidden > 0:
-        yield f"… and with {hidden:,} other codes"
+        yield f"… and with {hidden:,} other {plural('code', hidden)}"
     yield ""
     if status.per_second is not None:
         left = "" if status.seconds_left is None else f", about {clock_time(status.seconds_left)} left"
@@ -133,6 +133,14 @@ def _lines(status: Status) -> Iterator[str]:
     ]
     if granted:
         yield f"quotas: {', '.join(granted)}"
+
+
+def _keys(status: Status) -> str:
+    """Name the keys that are made; where rows name others than the run's, with how many there are of each."""
+    run, found = status.about("key type"), status.key_types
+    if len(found) > 1 or (found and run not in found):
+        return f"keys: {', '.join(f'{number:,} {key_type}' for key_type, number in found.items())}"
+    return f"{run} keys" if run else ""
 
 
 def _who(status: Status) -> str:

@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.counting import counted
 from pipeline.progress.sinks import print_line
 from pipeline.text import printable
 
@@ -48,7 +49,7 @@ class Reading:
     def __str__(self) -> str:
         """Return it on one line, safe to print."""
         of_all = f" ({min(self.read / self.total, 1):.0%})" if self.total else ""
-        return f"reading {printable(PurePath(self.name).name)}: {self.rows:,} rows{of_all}"
+        return f"reading {printable(PurePath(self.name).name)}: {counted(self.rows, 'row')}{of_all}"
 
     def __rich__(self) -> Table:
         """Return it as a line with a bar."""
@@ -57,7 +58,7 @@ class Reading:
         table.add_column(ratio=1, no_wrap=True, overflow="crop")
         table.add_column(no_wrap=True, overflow="ellipsis", justify="right")
         bar = ProgressBar(total=self.total or None, completed=self.read)
-        table.add_row(Text(f"reading {printable(PurePath(self.name).name)}"), bar, Text(f"{self.rows:,} rows"))
+        table.add_row(Text(f"reading {printable(PurePath(self.name).name)}"), bar, Text(counted(self.rows, "row")))
         return table
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import files
+from pipeline.counting import counted
 from pipeline.durations import clock_time
 from pipeline.progress.figures import failure_line
 from pipeline.text import printable
@@ -84,8 +85,7 @@ def _rest(figures: Figures) -> Iterator[_Part]:
     worst = figures.worst_throttle
     if worst is not None:
         number = sum(figures.throttles.values())
-        noun = "throttle" if number == 1 else "throttles"
-        yield f"{number:,} {noun}, most by {printable(worst[0])} ({worst[1]:,})", "yellow"
+        yield f"{counted(number, 'throttle')}, most by {printable(worst[0])} ({worst[1]:,})", "yellow"
     if figures.failed:
         yield f"{figures.failed:,} failed", "bold red"
     if figures.skipped:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.device import Device
+    from pipeline.errors import DeviceError
     from pipeline.layout import RunFolder
     from pipeline.ledger import Reader
 
@@ -93,7 +94,7 @@ def _write_failed(reader: Reader, root: Path) -> None:
 
     Where nothing failed there is no file: a manifest without things would be a fault.
     """
-    columns = Columns.of(_failed(reader))
+    columns = Columns.of(device for device, _ in _failed(reader))
     if columns.clash:
         files.replace_whole_from(root / FAILED_JSONL, failed_jsonl(_failed(reader)))
         files.remove(root / FAILED_CSV)
@@ -105,5 +106,5 @@ def _write_failed(reader: Reader, root: Path) -> None:
     files.remove(root / FAILED_JSONL)
 
 
-def _failed(reader: Reader) -> Iterator[Device]:
-    return (entry.device for entry in reader.entries("outcome = 'failed'"))
+def _failed(reader: Reader) -> Iterator[tuple[Device, DeviceError | None]]:
+    return ((entry.device, entry.error) for entry in reader.entries("outcome = 'failed'"))

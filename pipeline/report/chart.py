@@ -5,11 +5,13 @@ A library would bring fonts, scripts or style attributes, none of which the page
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from pipeline.counting import counted
 from pipeline.durations import clock_time
 
 if TYPE_CHECKING:
@@ -17,29 +19,38 @@ if TYPE_CHECKING:
 
     from pipeline.report.pace import Bar, Pace
 
-__all__ = ["chart_of", "ticks"]
+__all__ = ["chart_of", "limits_drawn", "share_bar", "shown_rate", "ticks"]
 
-WIDTH, HEIGHT = 760, 240
-LEFT, RIGHT, TOP, BOTTOM = 48, 10, 14, 44
+WIDTH, HEIGHT = 920, 270
+LEFT, RIGHT, TOP, BOTTOM = 56, 34, 24, 50
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _MOST_TICKS = 8
+_NEAR = 4
+"""A limit above so many times the fastest pace would press all bars flat, and is told in words."""
 
 
 def ticks(most: float, count: int = 5) -> list[float]:
-    """Return round numbers from 0 up to ``most`` or the next one above it, about ``count`` of them.
+    """Return round numbers from 0 up to ``most`` or the next one above it, ``count`` + 1 of them or fewer.
 
     >>> ticks(13.2)
     [0.0, 5.0, 10.0, 15.0]
     """
-    if most <= 0:
+    if not 1e-12 <= most < math.inf:
         return [0.0, 1.0]
     rough = most / count
-    power = 10.0 ** (len(f"{int(rough)}") - 1) if rough >= 1 else 0.1 ** len(f"{int(1 / rough)}")
-    step = next(step * power for step in (1, 2, 5, 10, 20) if step * power >= rough)
-    marks = [0.0]
-    while marks[-1] < most:
-        marks.append(round(len(marks) * step, 10))
-    return marks
+    power = 10.0 ** math.floor(math.log10(rough))
+    # A billionth less: ten times the power may come out a hair below what it was worked out from.
+    step = next(step * power for step in (1, 2, 5, 10) if step * power >= rough * (1 - 1e-9))
+    return [step * number for number in range(math.ceil(most / step * (1 - 1e-9)) + 1)]
+
+
+def shown_rate(rate: float) -> str:
+    """Return a rate for people, to two digits where it is below 1.
+
+    >>> shown_rate(24.71), shown_rate(0.01234), shown_rate(1234.5), shown_rate(0)
+    ('24.7', '0.012', '1,234.5', '0.0')
+    """
+    return f"{rate:.2g}" if 0 < rate < 0.995 else f"{rate:,.1f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,11 @@ class _Scale:
         return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * rate / self.most, 1)
 
 
+def limits_drawn(pace: Pace) -> list[Bar]:
+    """Return the bars whose limit is near enough to be drawn."""
+    return [bar for bar in pace.bars if bar.allowed is not None and bar.allowed <= _NEAR * pace.fastest]
+
+
 def chart_of(pace: Pace) -> Markup:
     """Return devices per second over the working time, the limit that ruled, throttles and restarts.
 
@@ -63,15 +79,14 @@ def chart_of(pace: Pace) -> Markup:
     """
     if not pace.seconds:
         return Markup("")
-    # A limit far above what was ever reached would press all bars flat; it is told in words then.
-    limits = [bar.allowed for bar in pace.bars if bar.allowed is not None and bar.allowed <= 4 * pace.fastest]
-    rates = ticks(max([pace.fastest, *limits]))
+    limited = limits_drawn(pace)
+    rates = ticks(max([pace.fastest, *(bar.allowed or 0.0 for bar in limited)]))
     scale = _Scale(pace.seconds, rates[-1])
     parts = [
         *(_line_of_rate(scale, rate) for rate in rates),
         *(_mark_of_time(scale, second) for second in _times(pace.seconds)),
         *(_bar(scale, bar) for bar in pace.bars),
-        *(_limit(scale, bar) for bar in pace.bars if bar.allowed is not None and bar.allowed <= rates[-1]),
+        *(_limit(scale, bar) for bar in limited),
         *(_restart(scale, bar) for bar in pace.bars if bar.restarted),
         *(_throttles(scale, bar) for bar in pace.bars if bar.throttles),
         Markup('<line class="axis" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(LEFT, WIDTH - RIGHT, y=scale.y(0)),
@@ -81,10 +96,19 @@ def chart_of(pace: Pace) -> Markup:
     ).format(WIDTH, HEIGHT, Markup("").join(parts))
 
 
+def share_bar(share: float) -> Markup:
+    """Return a part of a whole, 0 to 1, as a bar; whoever shows it writes the number beside it."""
+    width = round(100 * min(max(share, 0.0), 1.0), 1)
+    return Markup(
+        '<svg class="share" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="all" width="100" height="10"/><rect class="bar" width="{}" height="10"/></svg>'
+    ).format(width)
+
+
 def _line_of_rate(scale: _Scale, rate: float) -> Markup:
     return Markup(
         '<line class="grid" x1="{}" x2="{}" y1="{y}" y2="{y}"/><text class="tick" x="{}" y="{}">{:g}</text>'
-    ).format(LEFT, WIDTH - RIGHT, LEFT - 6, scale.y(rate) + 4, rate, y=scale.y(rate))
+    ).format(LEFT, WIDTH - RIGHT, LEFT - 7, scale.y(rate) + 4, rate, y=scale.y(rate))
 
 
 def _times(seconds: float) -> Iterator[float]:
@@ -96,14 +120,14 @@ def _mark_of_time(scale: _Scale, second: float) -> Markup:
     x, y = scale.x(second), HEIGHT - BOTTOM
     return Markup(
         '<line class="axis" x1="{x}" x2="{x}" y1="{}" y2="{}"/><text class="time" x="{x}" y="{}">{}</text>'
-    ).format(y, y + 4, y + 17, clock_time(second), x=x)
+    ).format(y, y + 4, y + 18, clock_time(second), x=x)
 
 
 def _bar(scale: _Scale, bar: Bar) -> Markup:
     left, right, top = scale.x(bar.begin), scale.x(bar.begin + bar.seconds), scale.y(bar.per_second)
-    words = f"{clock_time(bar.begin)}: {bar.per_second:.1f} devices/s" + (
-        f", limit {bar.limit}" if bar.limit else ""
-    )
+    words = f"{clock_time(bar.begin)}: {shown_rate(bar.per_second)} devices/s"
+    if bar.limit:
+        words += f", limit {bar.limit}" + (f" {shown_rate(bar.allowed)}/s" if bar.allowed is not None else "")
     return Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>').format(
         left, top, round(max(right - left - 0.5, 0.5), 1), round(scale.y(0) - top, 1), words
     )
@@ -118,13 +142,12 @@ def _limit(scale: _Scale, bar: Bar) -> Markup:
 
 def _restart(scale: _Scale, bar: Bar) -> Markup:
     return Markup('<line class="restart" x1="{x}" x2="{x}" y1="{}" y2="{}"><title>{}</title></line>').format(
-        TOP, HEIGHT - BOTTOM, "another process went on", x=scale.x(bar.begin)
+        TOP - 12, HEIGHT - BOTTOM, "another process went on", x=scale.x(bar.begin)
     )
 
 
 def _throttles(scale: _Scale, bar: Bar) -> Markup:
-    x, y = scale.x(bar.begin + bar.seconds / 2), HEIGHT - BOTTOM + 22
-    noun = "throttle" if bar.throttles == 1 else "throttles"
+    x, y = scale.x(bar.begin + bar.seconds / 2), HEIGHT - BOTTOM + 26
     return Markup('<path class="throttle" d="M{} {}l5 9h-10z"><title>{}</title></path>').format(
-        x, y, f"{clock_time(bar.begin)}: {bar.throttles:,} {noun}"
+        x, y, f"{clock_time(bar.begin)}: {counted(bar.throttles, 'throttle')}"
     )

@@ -1,7 +1,8 @@
 """``failed.csv``: the devices that failed, as a manifest that ``thingmill run`` takes as it is.
 
-It has manifest columns only: any other would become a thing attribute. Cells that keep the manifest's rules are
-written exactly as they came, since they must come back so.
+The manifest's own columns come first. Cells that keep the manifest's rules are written exactly as they came, since
+they must come back so. Behind them each row says why it is there, in columns that a manifest's reader passes over
+(``manifest.columns.Remark``): foreign text that is never read back, so it is free to be made harmless.
 
 Names and values may begin with ``-``, some with ``=``, ``+`` or ``@``. A spreadsheet then shows the result of a
 sum, or an error, and does no harm: their alphabets have no parenthesis, quote, ``!``, ``|``, blank or ``$``, and
@@ -16,7 +17,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.manifest.columns import Field, field_of, normalised
+from pipeline.manifest.columns import Field, Remark, field_of, normalised
+from pipeline.manifest.lookalikes import lookalike
 from pipeline.report.csv_chunks import csv_chunks
 from pipeline.text import has_formula, printable_lines, spreadsheet_safe
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pipeline.device import Device
+    from pipeline.errors import DeviceError
 
 __all__ = ["Columns", "failed_csv"]
 
@@ -62,30 +65,34 @@ class Columns:
     def clash(self) -> bool:
         """Whether a header with these columns would be read otherwise than it is meant.
 
-        Headers match without regard to case, ``_`` and ``-``, and some mean a field. Rows of JSON may use
-        ``hw_rev`` here and ``HW-rev`` there, or have an attribute that is called ``name``; a header cannot.
+        Headers match without regard to case, ``_`` and ``-``, and some mean a field, or are refused since they all
+        but do. Rows of JSON may use ``hw_rev`` here and ``HW-rev`` there, or have an attribute that is called
+        ``name``; a header cannot.
         """
         names = {normalised(name) for name in self.attributes}
-        return len(names) < len(self.attributes) or any(field_of(name) for name in self.attributes)
+        taken = any(field_of(name) or lookalike(normalised(name)) for name in self.attributes)
+        return taken or len(names) < len(self.attributes)
 
 
-def failed_csv(devices: Iterable[Device], columns: Columns) -> Iterator[bytes]:
+def failed_csv(failed: Iterable[tuple[Device, DeviceError | None]], columns: Columns) -> Iterator[bytes]:
     """Yield the file's content in chunks.
 
     Args:
-        devices: The devices that failed, in the manifest's order.
+        failed: The devices that failed, in the manifest's order, with why; a ledger that somebody changed may not
+            know why.
         columns: The columns of these devices, without a clash.
     """
-    return csv_chunks(_rows(devices, columns))
+    return csv_chunks(_rows(failed, columns))
 
 
-def _rows(devices: Iterable[Device], columns: Columns) -> Iterator[Sequence[str]]:
-    yield (*columns.fields, *map(_harmless, columns.attributes))
-    for device in devices:
+def _rows(failed: Iterable[tuple[Device, DeviceError | None]], columns: Columns) -> Iterator[Sequence[str]]:
+    yield (*columns.fields, *map(_harmless, columns.attributes), *Remark)
+    for device, error in failed:
         cells = _cells(device)
         yield [
             *(_harmless(cells[field]) for field in columns.fields),
             *(_harmless(device.attributes.get(name, "")) for name in columns.attributes),
+            *map(spreadsheet_safe, _remarks(error)),
         ]
 
 
@@ -110,3 +117,8 @@ def _cells(device: Device) -> dict[Field, str]:
         Field.KEY_TYPE: device.key_type or "",
         Field.ENCRYPT_TO: ";".join(device.encrypt_to),
     }
+
+
+def _remarks(error: DeviceError | None) -> tuple[str, ...]:
+    """Return why a device failed, a text for each ``Remark``."""
+    return ("",) * len(Remark) if error is None else (str(error.step), error.code, error.message, error.advice)

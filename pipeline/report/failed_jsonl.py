@@ -8,20 +8,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pipeline.manifest.columns import Field
+from pipeline.manifest.columns import Field, Remark
 from pipeline.manifest.objects import ATTRIBUTES
+from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pipeline.device import Device
+    from pipeline.errors import DeviceError
 
 __all__ = ["failed_jsonl"]
 
 
-def failed_jsonl(devices: Iterable[Device]) -> Iterator[bytes]:
-    """Yield a JSON object for each device, a line each, pure ASCII."""
-    for device in devices:
+def failed_jsonl(failed: Iterable[tuple[Device, DeviceError | None]]) -> Iterator[bytes]:
+    """Yield a JSON object for each device, a line each, pure ASCII; ``failed`` is as in ``failed_csv``."""
+    for device, error in failed:
         fields: dict[str, Any] = {
             Field.THING_NAME: device.thing_name,
             Field.THING_TYPE: device.thing_type,
@@ -35,4 +37,16 @@ def failed_jsonl(devices: Iterable[Device]) -> Iterator[bytes]:
             ATTRIBUTES: device.attributes,
         }
         present = {name: value for name, value in fields.items() if value}
-        yield (json.dumps(present) + "\n").encode()
+        yield (json.dumps(present | _remarks(error)) + "\n").encode()
+
+
+def _remarks(error: DeviceError | None) -> dict[str, str | int]:
+    """Return why a device failed, by ``Remark``."""
+    if error is None:
+        return {}
+    return {
+        Remark.STEP: error.step,
+        Remark.CODE: printable(error.code),
+        Remark.MESSAGE: printable(error.message),
+        Remark.ADVICE: printable(error.advice),
+    }

@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pipeline import files
+from pipeline import files, privacy
 from pipeline.bundles.listing import Listed
 from pipeline.bundles.listings import LISTINGS
+from pipeline.counting import counted
 from pipeline.device import State
 from pipeline.errors import DiskError
 
@@ -62,7 +63,8 @@ def write_listings(reader: Reader, folder: RunFolder, names: Iterable[str], to: 
         lines = _lines(reader, folder, listing, missing)
         files.replace_whole_from(place / listing.name, _in_chunks(lines))
         if missing.count:
-            notes.append(f"{name} lacks {missing.count:,} devices: their bundles were taken away or changed")
+            why = "its bundle was" if missing.count == 1 else "their bundles were"
+            notes.append(f"{name} lacks {counted(missing.count, 'device')}: {why} taken away or changed")
     return notes
 
 
@@ -81,6 +83,9 @@ def _listed(entry: Entry, folder: RunFolder) -> Listed | None:
     name = entry.device.thing_name
     bundle = folder.bundle(name)
     try:
+        # No link is followed on the way: the last part of it is for the reader of the file to see to.
+        for place in (bundle.parent, bundle):
+            privacy.check_folder(place)
         pem = files.read_file(bundle / f"{name}.pem")
     except (FileNotFoundError, DiskError):
         return None

@@ -51,7 +51,7 @@ class Bar:
         failed: Devices that failed in it.
         throttles: Calls that were throttled in it.
         limits: Seconds that each limit ruled.
-        allowed: Calls per second that the limit that ruled last allowed, where it is one of ``ONE_CALL``.
+        rates: Calls per second that each of them allowed last, where it has a rate.
         restarted: Whether another process began with it.
     """
 
@@ -62,7 +62,7 @@ class Bar:
     failed: int = 0
     throttles: int = 0
     limits: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    allowed: float | None = None
+    rates: dict[str, float] = field(default_factory=dict)
     restarted: bool = False
 
     @property
@@ -74,6 +74,22 @@ class Bar:
     def limit(self) -> str:
         """What ruled the longest, or "" where nothing did."""
         return max(self.limits, key=lambda name: self.limits[name], default="")
+
+    @property
+    def allowed(self) -> float | None:
+        """Devices per second that ``limit`` allowed, where it is one of ``ONE_CALL``."""
+        return self.rates.get(self.limit) if self.limit in ONE_CALL else None
+
+    def take(self, other: Bar) -> None:
+        """Add the stretch that follows to this one."""
+        self.seconds += other.seconds
+        self.done += other.done
+        self.issued += other.issued
+        self.failed += other.failed
+        self.throttles += other.throttles
+        self.rates |= other.rates
+        for name, seconds in other.limits.items():
+            self.limits[name] += seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +120,13 @@ class Pace:
         ruled: The part of the time that each limit ruled, 0 to 1, the longest first; the rest of the time no
             device waited for anything that is counted.
         stages: Where the time of its devices went.
+        throttles: How often each operation was throttled, without those that never were.
     """
 
     bars: Sequence[Bar]
     ruled: Mapping[str, float]
     stages: Sequence[Stage]
+    throttles: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -140,18 +158,19 @@ def pace_of(reader: Reader) -> Pace:
     reached: dict[str, float] = defaultdict(float)
     spent: dict[str, float] = defaultdict(float)
     ruled: dict[str, float] = defaultdict(float)
+    throttles: dict[str, float] = defaultdict(float)
     for step in _steps(reader):
         full = not bars or bars[-1].seconds >= width
         if full or (step.restarted and len(bars) < 2 * MOST_BARS):
             bars.append(Bar(step.begin, restarted=step.restarted and bool(bars)))
-        _add(bars[-1], step)
+        bars[-1].take(_bar_of(step))
         if step.after.limit is not None:
             ruled[step.after.limit.name] += step.seconds
-        for gained, name in ((reached, "reached"), (spent, "spent")):
-            before = getattr(step.before, name, {})
-            for state, now in getattr(step.after, name).items():
-                gained[state] += now - before.get(state, 0)
-    return Pace(bars, _shares(ruled, total), _stages(reached, spent))
+        _gain(reached, step, "reached")
+        _gain(spent, step, "spent")
+        _gain(throttles, step, "throttles")
+    shown = {api: int(number) for api, number in sorted(throttles.items()) if number}
+    return Pace(_without_stubs(bars, width), _shares(ruled, total), _stages(reached, spent), shown)
 
 
 def _steps(reader: Reader) -> Iterable[_Step]:
@@ -160,24 +179,57 @@ def _steps(reader: Reader) -> Iterable[_Step]:
         last, before = 0.0, None
         for sample in reader.samples(process.number):
             reading = reading_of(sample)
-            if reading is None or not last < sample.second < MOST:
+            second = _number(sample.second)
+            if reading is None or not last < second < MOST:
                 continue
-            seconds = sample.second - last
+            seconds = second - last
             yield _Step(begin, seconds, before, reading, restarted=before is None)
-            begin, last, before = begin + seconds, sample.second, reading
+            begin, last, before = begin + seconds, second, reading
 
 
-def _add(bar: Bar, step: _Step) -> None:
-    before, after = step.before, step.after
-    bar.seconds += step.seconds
-    bar.done += after.reached.get("DONE", 0) - (before.reached.get("DONE", 0) if before else 0)
-    bar.issued += after.reached.get("ISSUED", 0) - (before.reached.get("ISSUED", 0) if before else 0)
-    bar.failed += after.failed - (before.failed if before else 0)
-    bar.throttles += sum(after.throttles.values()) - (sum(before.throttles.values()) if before else 0)
-    limit = after.limit
-    if limit is not None:
-        bar.limits[limit.name] += step.seconds
-        bar.allowed = limit.per_second if limit.name in ONE_CALL else None
+def _number(found: object) -> float:
+    """Return a number as it is; a ledger that somebody else made may have anything in its columns."""
+    return found if isinstance(found, float | int) else 0.0
+
+
+def _bar_of(step: _Step) -> Bar:
+    limit = step.after.limit
+    return Bar(
+        step.begin,
+        step.seconds,
+        done=int(_gained(step, "reached").get("DONE", 0)),
+        issued=int(_gained(step, "reached").get("ISSUED", 0)),
+        failed=max(0, step.after.failed - (step.before.failed if step.before else 0)),
+        throttles=int(sum(_gained(step, "throttles").values())),
+        limits={limit.name: step.seconds} if limit else {},
+        rates={limit.name: limit.per_second} if limit and limit.per_second is not None else {},
+    )
+
+
+def _gained(step: _Step, name: str) -> dict[str, float]:
+    """Return by how much each of a reading's counters rose; one that fell was written by nobody."""
+    before = getattr(step.before, name, {})
+    return {key: max(0, now - before.get(key, 0)) for key, now in getattr(step.after, name).items()}
+
+
+def _gain(sums: dict[str, float], step: _Step, name: str) -> None:
+    for key, gained in _gained(step, name).items():
+        sums[key] += gained
+
+
+def _without_stubs(bars: Sequence[Bar], width: float) -> list[Bar]:
+    """Return the bars with what is left over at a process's end added to the bar before it.
+
+    A process ends some instant after its last full bar. Two devices that are done in a fiftieth of a second would
+    stand there as a hundred a second.
+    """
+    kept: list[Bar] = []
+    for bar in bars:
+        if kept and not bar.restarted and bar.seconds < width / 2:
+            kept[-1].take(bar)
+        else:
+            kept.append(bar)
+    return kept
 
 
 def _shares(ruled: Mapping[str, float], total: float) -> dict[str, float]:

@@ -14,7 +14,6 @@ import functools
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +21,17 @@ import jinja2
 from markupsafe import Markup
 
 import pipeline
+from pipeline.counting import counted
+from pipeline.device import State
 from pipeline.durations import clock_time
-from pipeline.report.chart import chart_of
-from pipeline.report.rows import COLUMNS, MOST_ROWS, embedded_rows
+from pipeline.report import page_words
+from pipeline.report.chart import chart_of, limits_drawn, share_bar, shown_rate
+from pipeline.report.rows import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.ledger import Reader
-    from pipeline.report.pace import Pace
     from pipeline.report.summary import Summary
     from pipeline.report.usage import Usage
 
@@ -40,8 +40,11 @@ __all__ = ["report_html"]
 _FIRST_ROWS = 100
 """Rows that stand in the page itself, for readers without scripts."""
 
+_MOST_CAUSES = 50
+"""Causes that a page tells; a run has a handful, and one that somebody else made may have any number."""
 
-_NOTHING = "\N{EN DASH}"
+_MOST_PROCESSES = 100
+"""Processes that a page lists, the last of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +66,34 @@ def report_html(reader: Reader, summary: Summary, checksums: Mapping[str, str]) 
         checksums: The hex SHA-256 of the files beside it, by name.
     """
     parts = _parts()
-    rows = embedded_rows(reader, summary)
+    table = table_of(reader, summary)
     pace = summary.pace
+    processes = [(number, usage) for number, usage in enumerate(summary.processes, 1)][-_MOST_PROCESSES:]
     context: dict[str, Any] = {
         "policy": parts.policy,
         "css": parts.css,
         "script": parts.script,
         "summary": summary,
-        "verdict": summary.verdict,
-        "last": summary.usage,
-        "issued": sum(usage.issued for usage in summary.processes),
-        "throttles": sum(sum(usage.throttles.values()) for usage in summary.processes),
+        "standing": page_words.standing(summary),
+        "issued": reader.count(f"state >= {State.ISSUED:d}"),
+        "failures": summary.failures[:_MOST_CAUSES],
+        "skips": summary.skips[:_MOST_CAUSES],
         "pace": pace,
-        "pace_words": _in_words(pace),
+        "pace_words": page_words.pace(pace),
         "chart": chart_of(pace),
-        "has_limit": any(bar.allowed is not None for bar in pace.bars),
-        "columns": COLUMNS,
-        "rows": rows[:_FIRST_ROWS],
+        "has_limit": bool(limits_drawn(pace)),
+        "ruled": page_words.ruled(summary),
+        "columns": table.columns,
+        "rows": table.rows[:_FIRST_ROWS],
+        "row_count": len(table.rows),
         "outcomes": [name for name, number in summary.outcomes.items() if number],
-        "left_out": _left_out(summary, len(rows)),
-        "data": _json(rows),
-        "facts": list(_facts(summary)),
+        "left_out": page_words.left_out(summary, len(table.rows)),
+        "data": _json(table.rows),
+        "facts": page_words.facts(summary),
+        "processes": processes,
+        "hands": _hands([usage for _, usage in processes]),
+        "quotas": page_words.quotas(summary),
         "checksums": sorted(checksums.items()),
-        "names": {"csv": "summary.csv"},
         "version": pipeline.__version__,
     }
     for chunk in parts.template.generate(context):
@@ -95,7 +103,7 @@ def report_html(reader: Reader, summary: Summary, checksums: Mapping[str, str]) 
 @functools.cache
 def _parts() -> _Parts:
     folder = resources.files("pipeline.report") / "template"
-    files = {name: (folder / name).read_text("utf-8") for name in ("cause.html", "report.html")}
+    files = {each.name: each.read_text("utf-8") for each in folder.iterdir() if each.name.endswith(".html")}
     environment = jinja2.Environment(
         loader=jinja2.DictLoader(files),
         autoescape=True,
@@ -103,7 +111,15 @@ def _parts() -> _Parts:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=_number, duration=clock_time, moment=_moment, end=_end)
+    environment.filters.update(
+        number=lambda number: f"{number:,}",
+        counted=counted,
+        duration=clock_time,
+        rate=shown_rate,
+        share=share_bar,
+        moment=page_words.moment,
+        end=page_words.end,
+    )
     css, script = ((folder / name).read_text("utf-8") for name in ("report.css", "report.js"))
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(css)}'; script-src '{_hash(script)}'; "
@@ -118,7 +134,7 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _json(rows: list[list[str | int]]) -> Markup:
+def _json(rows: Sequence[Sequence[str | int]]) -> Markup:
     """Return rows as JSON that can stand in a ``script`` element: nothing in it ends one, or begins another."""
     text = json.dumps(rows, separators=(",", ":"))
     for char in "<>&":
@@ -126,52 +142,7 @@ def _json(rows: list[list[str | int]]) -> Markup:
     return Markup(text)  # noqa: S704
 
 
-def _number(number: int) -> str:
-    return f"{number:,}"
-
-
-def _moment(moment: datetime | None) -> str:
-    return _NOTHING if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _end(usage: Usage) -> str:
-    """Say how a process ended."""
-    if usage.finished is None:
-        return "killed, or at work"
-    ends = {0: "all done", 1: "some devices failed, or the disk refused", 3: "AWS refused", 130: "interrupted"}
-    return ends.get(usage.exit_code or 0, f"exit code {usage.exit_code}")
-
-
-def _in_words(pace: Pace) -> str:
-    """Say what the chart shows."""
-    done = sum(bar.done for bar in pace.bars)
-    words = (
-        f"{done:,} devices in {clock_time(pace.seconds)}, {done / max(pace.seconds, 1):.1f} a second on average. "
-    )
-    if not pace.ruled:
-        return words + "No quota held the run up."
-    shares = [f"{name} for {share:.0%} of the time" for name, share in list(pace.ruled.items())[:3]]
-    return words + f"What most devices waited for: {', '.join(shares)}."
-
-
-def _left_out(summary: Summary, shown: int) -> str:
-    if shown == summary.total:
-        return ""
-    if shown:
-        return (
-            f"The run has {summary.total:,} devices, too many for one page: "
-            f"here are {shown:,} of those that are not done."
-        )
-    return f"The run has {summary.total:,} devices, all done, more than the {MOST_ROWS:,} that one page takes."
-
-
-def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
-    bound = {
-        "devices": f"{summary.total:,}",
-        "account": summary.account,
-        "Region": summary.region,
-        "devices connect to": summary.endpoint,
-        "keys made here": f"{summary.total - summary.with_csr:,}, {summary.key_type} unless a row says otherwise",
-        "keys that devices keep": f"{summary.with_csr:,}" if summary.with_csr else "",
-    }
-    return ((label, value) for label, value in bound.items() if value)
+def _hands(processes: Sequence[Usage]) -> list[str]:
+    """Return who ran the processes: one sentence each, or one for all of them where it is the same."""
+    hands = [page_words.hand(usage.about) for usage in processes]
+    return hands[:1] if len(set(hands)) == 1 else hands

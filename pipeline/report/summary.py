@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.quotas import Grant
+from pipeline.counting import counted, verb
 from pipeline.device import State
+from pipeline.published import number
 from pipeline.report.pace import pace_of
 from pipeline.report.usage import Usage, recall
 from pipeline.text import printable
@@ -65,7 +67,7 @@ class Summary:
         processes: What the processes did that worked on it, the first of them first.
         account: The AWS account's number, or "" where the run never came so far; and so the others.
         region: The AWS Region.
-        key_type: The keys that were made, as ``--key`` names them.
+        key_type: The run's own kind of keys, as ``--key`` names it.
         endpoint: The host that the devices connect to.
         quotas: The budgets by API operation.
         total: Devices in the run.
@@ -76,6 +78,7 @@ class Summary:
         failures: The devices that failed by cause, the most frequent first.
         skips: The devices that were left alone by cause, the most frequent first.
         pace: How fast it was, and what held it.
+        key_types: How many devices get a key of each type here, a row's own type counted before the run's.
     """
 
     run: str
@@ -93,6 +96,7 @@ class Summary:
     failures: tuple[Group, ...]
     skips: tuple[Group, ...]
     pace: Pace
+    key_types: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def usage(self) -> Usage:
@@ -103,13 +107,14 @@ class Summary:
     def verdict(self) -> str:
         """The outcome in a sentence without its full stop."""
         revoked, done = self.outcomes["revoked"], self.outcomes["done"]
+        every = f"{counted(self.total, 'device')} {verb('are', self.total)}"
         if self.total in (revoked, done):
-            return f"all {self.total:,} devices are {'revoked' if revoked else 'done'}"
+            return f"{'' if self.total == 1 else 'all '}{every} {'revoked' if revoked else 'done'}"
         if revoked:
-            return f"{revoked:,} of {self.total:,} devices are revoked"
+            return f"{revoked:,} of {every} revoked"
         left = {name: self.outcomes[name] for name in ("failed", "skipped", "open") if self.outcomes[name]}
         rest = "".join(f", {number:,} {name}" for name, number in left.items())
-        return f"{done:,} of {self.total:,} devices are done{rest}"
+        return f"{done:,} of {every} done{rest}"
 
     @property
     def is_finished(self) -> bool:
@@ -149,6 +154,7 @@ def summarise(reader: Reader, folder: RunFolder) -> Summary:
         account=printable(meta.get("account", "")),
         region=printable(meta.get("Region", "")),
         key_type=printable(meta.get("key type", "")),
+        key_types=reader.key_types(),
         endpoint=printable(meta.get("endpoint", "")),
         quotas=_quotas(meta),
         total=total,
@@ -179,7 +185,7 @@ def _quotas(meta: Mapping[str, str]) -> dict[str, Grant]:
     try:
         grants: dict[str, dict[str, Any]] = json.loads(meta.get("quotas", "{}"))
         return {
-            printable(api): Grant(float(grant["rate"]), printable(grant["source"]))
+            printable(api): Grant(float(number(grant["rate"])), printable(grant["source"]))
             for api, grant in sorted(grants.items())
         }
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):

@@ -1,4 +1,7 @@
-"""``summary.json``: a run in numbers, for programs. The same keys are in the last event of ``run --json``."""
+"""``summary.json``: a run in numbers, for programs. The same keys are in the last event of ``run --json``.
+
+``docs/summary.schema.json`` describes each of them; a test holds that it leaves none out.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import pipeline
+from pipeline.published import VERSION
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,12 +19,9 @@ if TYPE_CHECKING:
     from pipeline.report.summary import Group, Summary
     from pipeline.report.usage import Usage
 
-__all__ = ["VERSION", "document", "summary_json"]
+__all__ = ["document", "summary_json"]
 
 _EXAMPLES = 5
-
-VERSION = 1
-"""Of the document (``docs/summary.schema.json``); new keys do not change it."""
 
 
 def summary_json(summary: Summary) -> bytes:
@@ -40,6 +41,7 @@ def document(summary: Summary) -> dict[str, Any]:
         "account": summary.account or None,
         "region": summary.region or None,
         "key_type": summary.key_type or None,
+        "key_types": dict(summary.key_types),
         "endpoint": summary.endpoint or None,
         "devices": summary.total,
         "keys_held_by": {"station": summary.total - summary.with_csr, "device": summary.with_csr},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.device import State
 from pipeline.history import About
+from pipeline.published import number
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -87,19 +88,19 @@ def _recalled(process: Process) -> Usage:
     about = About.recall(process.about)
     try:
         started = _moment(process.started)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         started = None
     try:
         fields: dict[str, Any] = json.loads(process.usage or "{}")
-        throttles = {printable(api): int(number) for api, number in fields.get("throttles", {}).items()}
+        throttles = {printable(api): int(number(times)) for api, times in fields.get("throttles", {}).items()}
         code = fields.get("exit_code")
         return Usage(
             started=started,
             finished=_moment(fields.get("finished")),
-            issued=int(fields.get("issued", 0)),
-            done=int(fields.get("done", 0)),
+            issued=int(number(fields.get("issued", 0))),
+            done=int(number(fields.get("done", 0))),
             throttles=throttles,
-            exit_code=None if code is None else int(code),
+            exit_code=None if code is None else int(number(code)),
             about=about,
         )
     except (AttributeError, OverflowError, RecursionError, TypeError, ValueError):

@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from pipeline import mqtt
 from pipeline.aws.limiter import Budget
+from pipeline.codes import ProofCode
 from pipeline.errors import DiskError, ThingmillError
 from pipeline.staging import read_key
 from pipeline.unsealing import KeyNotOpenedError
@@ -94,7 +95,7 @@ class Connector:
             return self.opener.open(key).data if key.encrypted else None
         except (FileNotFoundError, DiskError, KeyNotOpenedError) as error:
             reason = error.message if isinstance(error, ThingmillError) else "it is gone"
-            raise mqtt.ProofError("BadBundle", f"the key of {thing_name}: {reason}") from None
+            raise mqtt.ProofError(ProofCode.BAD_BUNDLE, f"the key of {thing_name}: {reason}") from None
 
 
 def _finding(error: mqtt.ProofError) -> Finding:

@@ -1,28 +1,15 @@
-"""What is found wrong, and the verdict on one device.
-
-===========  ========================================================================================
-check        codes
-===========  ========================================================================================
-``offline``  ``NotDone``, ``FolderMissing``, ``NotAFolder``, ``FolderMode``, ``WrongOwner``, ``FileMissing``,
-             ``ForeignFile``, ``NotAFile``, ``FileMode``, ``Unreadable``, ``KeyMode``, ``KeyBroken``,
-             ``KeyNotOpened``,
-             ``WrongKey``, ``CSRBroken``, ``WrongCSR``, ``CertificateBroken``, ``WrongPair``, ``WrongCommonName``,
-             ``WrongCertificate``, ``NotValidNow``, ``ChecksumDiffers``, and of the run as a whole
-             ``ForeignFolder``, ``StagingLeft``
-``audit``    ``IssueMissing``, ``IssuedTwice``, ``IssuedForAnother``, ``AttachmentMissing``, ``PolicyLineMissing``,
-             and of the run as a whole ``TrailMissing``, ``TrailUnreadable``, ``UnrecordedCertificate``
-``remote``   ``CertificateUnknown``, ``NotActive``, ``NotInactive``, ``NotAttached``, ``WrongThing``,
-             ``PolicyMissing``, ``ForeignPolicy``, ``GroupMissing``, ``ThingMissing``, ``CallFailed``
-``connect``  those of ``mqtt.ProofError``
-===========  ========================================================================================
-"""
+"""What is found wrong, and the verdict on one device. ``codes.FindingCode`` says what each code means."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.text import printable
+
+if TYPE_CHECKING:
+    from pipeline.codes import FindingCode, ProofCode
 
 __all__ = ["Check", "Finding", "Verdict"]
 
@@ -55,7 +42,7 @@ class Finding:
     """
 
     check: Check
-    code: str
+    code: FindingCode | ProofCode
     message: str
 
     def __post_init__(self) -> None:

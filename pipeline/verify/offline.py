@@ -14,6 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from pipeline import files
 from pipeline.bundles.parts import KeyFile
+from pipeline.codes import FindingCode
+from pipeline.counting import counted, verb
 from pipeline.errors import DiskError
 from pipeline.inspection import SKEW
 from pipeline.keys import spki_sha256
@@ -95,19 +97,22 @@ class _Bundle:
     def has_folder(self) -> bool:
         """Look at the folder itself, and return whether there is one to look into."""
         try:
-            found = self.folder.lstat()
+            found, above = self.folder.lstat(), self.folder.parent.lstat()
         except FileNotFoundError:
-            self._find("FolderMissing", "its folder is missing")
+            self._find(FindingCode.FOLDER_MISSING, "its folder is missing")
             return False
         except OSError as error:
-            self._find("Unreadable", f"its folder cannot be looked at: {error.strerror}")
+            self._find(FindingCode.UNREADABLE, f"its folder cannot be looked at: {error.strerror}")
             return False
         if not stat.S_ISDIR(found.st_mode):
-            self._find("NotAFolder", "where its folder should be is something else")
+            self._find(FindingCode.NOT_A_FOLDER, "where its folder should be is something else")
             return False
-        self._check_owner("its folder", found)
-        if stat.S_IMODE(found.st_mode) != 0o700:
-            self._find("FolderMode", f"its folder has mode {stat.S_IMODE(found.st_mode):04o}, not 0700")
+        if not stat.S_ISDIR(above.st_mode):
+            # In a run that somebody handed over a link there would have another folder's files read.
+            self._find(FindingCode.NOT_A_FOLDER, "what its folder stands in is a link, which is not followed")
+            return False
+        self._check_owner("what its folder stands in", above)
+        self._check_closed("its folder", found)
         return True
 
     def take_stock(self) -> None:
@@ -118,12 +123,13 @@ class _Bundle:
         key_name = self.key_name
         expected = set(self.entry.files) | ({key_name} if self.entry.device.csr is None else set())
         for name in sorted(expected - there):
-            self._find("FileMissing", f"{name} is missing", name)
+            self._find(FindingCode.FILE_MISSING, f"{name} is missing", name)
         foreign = sorted(there - expected)
         for name in foreign[:_MOST_FOREIGN]:
-            self._find("ForeignFile", f"{printable(name)} is not of its bundle")
-        if len(foreign) > _MOST_FOREIGN:
-            self._find("ForeignFile", f"{len(foreign) - _MOST_FOREIGN:,} more files are not of its bundle")
+            self._find(FindingCode.FOREIGN_FILE, f"{printable(name)} is not of its bundle")
+        if (more := len(foreign) - _MOST_FOREIGN) > 0:
+            said = f"{counted(more, 'more file')} {verb('are', more)} not of its bundle"
+            self._find(FindingCode.FOREIGN_FILE, said)
         for name in sorted(expected & there):
             data = self._read(name, secret=name == key_name)
             if name == key_name:
@@ -145,7 +151,9 @@ class _Bundle:
                 elif path.name not in formats:
                     there.add(path.name)
         except OSError as error:
-            self._find("Unreadable", f"its folder cannot be looked into: {printable(error.strerror or '')}")
+            self._find(
+                FindingCode.UNREADABLE, f"its folder cannot be looked into: {printable(error.strerror or '')}"
+            )
             return None
         return there
 
@@ -153,13 +161,9 @@ class _Bundle:
         """Look at the folder of a format, and return whether it is one."""
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode):
-            self._find("NotAFolder", f"where its folder {path.name} should be is something else")
+            self._find(FindingCode.NOT_A_FOLDER, f"where its folder {path.name} should be is something else")
             return False
-        self._check_owner(f"its folder {path.name}", found)
-        if stat.S_IMODE(found.st_mode) != 0o700:
-            self._find(
-                "FolderMode", f"its folder {path.name} has mode {stat.S_IMODE(found.st_mode):04o}, not 0700"
-            )
+        self._check_closed(f"its folder {path.name}", found)
         return True
 
     def _read(self, name: str, *, secret: bool) -> bytes | None:
@@ -167,19 +171,19 @@ class _Bundle:
         try:
             found = path.lstat()
             if not stat.S_ISREG(found.st_mode):
-                self._find("NotAFile", f"{name} is no regular file", name)
+                self._find(FindingCode.NOT_A_FILE, f"{name} is no regular file", name)
                 return None
             self._check_owner(name, found)
             if secret and stat.S_IMODE(found.st_mode) != files.SECRET:
-                self._find("KeyMode", f"its key has mode {stat.S_IMODE(found.st_mode):04o}, not 0400")
+                self._find(FindingCode.KEY_MODE, f"its key has mode {stat.S_IMODE(found.st_mode):04o}, not 0400")
             elif "/" in name and stat.S_IMODE(found.st_mode) not in {files.SECRET, files.PUBLIC}:
                 # Which of a format's files hold a key is for the format to know: a run gives no third mode.
                 mode = stat.S_IMODE(found.st_mode)
-                self._find("FileMode", f"{name} has mode {mode:04o}, neither 0400 nor 0644")
+                self._find(FindingCode.FILE_MODE, f"{name} has mode {mode:04o}, neither 0400 nor 0644")
             return files.read_file(path)
         except (OSError, DiskError) as error:
             reason = error.message if isinstance(error, DiskError) else printable(error.strerror or "")
-            self._find("Unreadable", f"{name} cannot be read: {reason}", name)
+            self._find(FindingCode.UNREADABLE, f"{name} cannot be read: {reason}", name)
             return None
 
     def judge_key(self) -> None:
@@ -190,9 +194,17 @@ class _Bundle:
             return
         found = whole_key_hash(data)
         if found is None:
-            self._find("KeyBroken", f"{name} is not as it was written: some byte of it is no part of a key", name)
+            self._find(
+                FindingCode.KEY_BROKEN,
+                f"{name} is not as it was written: some byte of it is no part of a key",
+                name,
+            )
         elif found != self.entry.spki_sha256:
-            self._find("WrongKey", f"{name} is a whole key, but not the one that was made for this device", name)
+            self._find(
+                FindingCode.WRONG_KEY,
+                f"{name} is a whole key, but not the one that was made for this device",
+                name,
+            )
 
     def _opened(self) -> bytes | None:
         """Return an encrypted key in clear, or None where it cannot be looked into, or what is wrong was found."""
@@ -201,14 +213,14 @@ class _Bundle:
             return None
         key = KeyFile(Secret(self.key), name.removeprefix(f"{self.name}.key"), encrypted=True)
         if not is_well_formed(key):
-            self._find("KeyBroken", f"{name} is not as it was written: it is no encrypted key", name)
+            self._find(FindingCode.KEY_BROKEN, f"{name} is not as it was written: it is no encrypted key", name)
             return None
         if self.opener is None or not self.opener.can_open(key):
             return None
         try:
             return self.opener.open(key).data.reveal()
         except KeyNotOpenedError as error:
-            self._find("KeyNotOpened", f"{name}: {error.message}")
+            self._find(FindingCode.KEY_NOT_OPENED, f"{name}: {error.message}")
             return None
 
     def judge_csr(self) -> None:
@@ -223,9 +235,9 @@ class _Bundle:
         except Exception:  # noqa: BLE001  parsers of ASN.1 raise many kinds; any of them means the same here
             found = None
         if found is None:
-            self._find("CSRBroken", f"{name} is no CSR that holds", name)
+            self._find(FindingCode.CSR_BROKEN, f"{name} is no CSR that holds", name)
         elif found != self.entry.spki_sha256:
-            self._find("WrongCSR", f"{name} is for another key than the device's", name)
+            self._find(FindingCode.WRONG_CSR, f"{name} is for another key than the device's", name)
 
     def judge_certificate(self, now: datetime) -> None:
         """See that the certificate is the one that was issued, for this key and name, and valid now."""
@@ -239,32 +251,50 @@ class _Bundle:
             values = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
             digest = certificate.fingerprint(hashes.SHA256()).hex()
         except Exception:  # noqa: BLE001  as above
-            self._find("CertificateBroken", f"{name} is no certificate that can be read", name)
+            self._find(FindingCode.CERTIFICATE_BROKEN, f"{name} is no certificate that can be read", name)
             return
         names = [str(value.value) for value in values]
         shown = ", ".join(printable(value, 80) for value in names) or "nobody"
         expected = self.entry.device.common_name
         if spki != self.entry.spki_sha256:
-            self._find("WrongPair", f"{name} does not belong to its key: it is a certificate for {shown}", name)
+            self._find(
+                FindingCode.WRONG_PAIR, f"{name} does not belong to its key: it is a certificate for {shown}", name
+            )
         elif names != [expected]:
-            self._find("WrongCommonName", f"the common name in {name} is {shown}, not {printable(expected)}", name)
+            self._find(
+                FindingCode.WRONG_COMMON_NAME,
+                f"the common name in {name} is {shown}, not {printable(expected)}",
+                name,
+            )
         elif self.entry.certificate is not None and digest != self.entry.certificate.certificate_id:
-            self._find("WrongCertificate", f"{name} is for its key, but not the certificate that was issued", name)
+            self._find(
+                FindingCode.WRONG_CERTIFICATE,
+                f"{name} is for its key, but not the certificate that was issued",
+                name,
+            )
         first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         if not first - SKEW <= now <= last:
-            self._find("NotValidNow", f"{name} is valid from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")
+            self._find(
+                FindingCode.NOT_VALID_NOW,
+                f"{name} is valid from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC",
+            )
 
     def judge_checksums(self) -> None:
         """See that each file is what was written, where nothing more is known to be wrong with it."""
         for name, data in self.contents.items():
             if name not in self.suspect and hashlib.sha256(data).hexdigest() != self.entry.files[name]:
-                self._find("ChecksumDiffers", f"{name} was changed since the run wrote it")
+                self._find(FindingCode.CHECKSUM_DIFFERS, f"{name} was changed since the run wrote it")
+
+    def _check_closed(self, what: str, found: os.stat_result) -> None:
+        self._check_owner(what, found)
+        if (mode := stat.S_IMODE(found.st_mode)) != 0o700:
+            self._find(FindingCode.FOLDER_MODE, f"{what} has mode {mode:04o}, not 0700")
 
     def _check_owner(self, what: str, found: os.stat_result) -> None:
         if found.st_uid != os.geteuid():
-            self._find("WrongOwner", f"{what} belongs to another user (uid {found.st_uid})")
+            self._find(FindingCode.WRONG_OWNER, f"{what} belongs to another user (uid {found.st_uid})")
 
-    def _find(self, code: str, message: str, file: str | None = None) -> None:
+    def _find(self, code: FindingCode, message: str, file: str | None = None) -> None:
         self.findings.append(Finding(Check.OFFLINE, code, message))
         if file is not None:
             self.suspect.add(file)

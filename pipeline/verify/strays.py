@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from pipeline.codes import FindingCode
 from pipeline.device import State
 from pipeline.text import printable
 from pipeline.verify.findings import Check, Finding
@@ -39,7 +40,7 @@ def strays(reader: Reader, folder: RunFolder) -> Iterator[Finding]:
             yield _foreign(path, folder)
         elif _has_reached(reader, path.name, State.BUNDLED):
             message = f"{_shown(path, folder)} is still there, though its bundle is finished"
-            yield Finding(Check.OFFLINE, "StagingLeft", message)
+            yield Finding(Check.OFFLINE, FindingCode.STAGING_LEFT, message)
 
 
 def _bundles(folder: RunFolder) -> Iterator[Path]:
@@ -74,7 +75,7 @@ def _seq_of(reader: Reader, name: str) -> int | None:
 
 
 def _foreign(path: Path, folder: RunFolder) -> Finding:
-    return Finding(Check.OFFLINE, "ForeignFolder", f"{_shown(path, folder)} is not of this run")
+    return Finding(Check.OFFLINE, FindingCode.FOREIGN_FOLDER, f"{_shown(path, folder)} is not of this run")
 
 
 def _shown(path: Path, folder: RunFolder) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.published import VERSION
 from pipeline.verify.findings import Check
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Tally:
         failed: Those of them that did not pass, by check.
         codes: Findings by code.
         keeping_keys: Devices that keep their own key, where bundles were to connect.
-        closed_keys: Keys that are encrypted and were not looked into.
+        sealed: Devices whose keys are encrypted, and nothing was given to open them with.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -39,7 +40,7 @@ class Tally:
     failed: Counter[Check] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     keeping_keys: int = 0
-    closed_keys: int = 0
+    sealed: int = 0
 
     def add(self, verdict: Verdict) -> None:
         """Count a verdict."""
@@ -52,7 +53,7 @@ class Tally:
             return
         self.ok += verdict.ok
         self.keeping_keys += verdict.keeps_key
-        self.closed_keys += verdict.key_closed
+        self.sealed += verdict.key_closed
         self.looked.update(verdict.checks)
         self.failed.update(check for check in verdict.checks if verdict.failed(check))
 
@@ -65,17 +66,34 @@ class Tally:
         """Return how many devices passed a check."""
         return self.looked[check] - self.failed[check]
 
+    @property
+    def connected(self) -> int:
+        """How many bundles connected just now."""
+        return self.passed(Check.CONNECT)
+
+    @property
+    def connectable(self) -> int:
+        """How many devices have a bundle that somebody but the device itself could connect with."""
+        return self.devices - self.keeping_keys
+
+    @property
+    def only_sealed(self) -> bool:
+        """Whether no bundle could be tried, and encrypted keys are why."""
+        return self.sealed > 0 and not self.looked[Check.CONNECT]
+
     def to_json(self, remarks: Remarks) -> dict[str, Any]:
         """Return all of it for machines, and what was found besides."""
         return {
             "event": "summary",
+            "version": VERSION,
             "devices": self.devices,
             "ok": self.ok,
             "problems": self.problems,
             "skipped": self.outcomes["skipped"],
             "revoked": self.outcomes["revoked"],
             "keeping_their_keys": self.keeping_keys,
-            "keys_not_looked_into": self.closed_keys,
+            "connected": self.connected,
+            "sealed": self.sealed,
             "checks": {
                 check.value: {"looked": self.looked[check], "failed": self.failed[check]}
                 for check in Check

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from pipeline import audit
 from pipeline.arns import CERTIFICATE_ID
 from pipeline.aws.registry import ISSUE
+from pipeline.codes import FindingCode
 from pipeline.device import State
 from pipeline.errors import DiskError
 from pipeline.scratch import disk_errors, open_scratch
@@ -89,10 +90,10 @@ class Trail:
                 self._connection.executemany("INSERT INTO said VALUES (?, ?, ?, ?)", self._lines())
             except FileNotFoundError:
                 self.problem = _finding(
-                    "TrailMissing", "there is no audit.jsonl: nothing says what calls were made"
+                    FindingCode.TRAIL_MISSING, "there is no audit.jsonl: nothing says what calls were made"
                 )
             except DiskError as error:
-                self.problem = _finding("TrailUnreadable", error.message)
+                self.problem = _finding(FindingCode.TRAIL_UNREADABLE, error.message)
             self._connection.execute("COMMIT")
             self._connection.execute(_INDEX)
 
@@ -110,20 +111,22 @@ class Trail:
         issued = self._count(ISSUE, identity)
         if not issued and not self._count(audit.ADOPTED, identity):
             findings.append(
-                _finding("IssueMissing", "the audit trail has no line that says it got its certificate")
+                _finding(FindingCode.ISSUE_MISSING, "the audit trail has no line that says it got its certificate")
             )
         if issued > 1:
-            findings.append(_finding("IssuedTwice", f"the audit trail says {issued} times that it was issued"))
+            findings.append(
+                _finding(FindingCode.ISSUED_TWICE, f"the audit trail says {issued} times that it was issued")
+            )
         if issued and self._count(ISSUE, identity, name) < issued:
             message = "the audit trail says that its certificate was issued for another thing"
-            findings.append(_finding("IssuedForAnother", message))
+            findings.append(_finding(FindingCode.ISSUED_FOR_ANOTHER, message))
         if entry.state is State.DONE:
             if not self._count("AttachThingPrincipal", identity, name):
                 message = "the audit trail has no line that says its certificate was attached to it"
-                findings.append(_finding("AttachmentMissing", message))
+                findings.append(_finding(FindingCode.ATTACHMENT_MISSING, message))
             if policy is not None and not self._count("AttachPolicy", identity, policy):
                 message = f"the audit trail has no line that says it got the policy {printable(policy, 128)}"
-                findings.append(_finding("PolicyLineMissing", message))
+                findings.append(_finding(FindingCode.POLICY_LINE_MISSING, message))
         return findings
 
     def unrecorded(self, reader: Reader) -> Iterator[tuple[str, Finding]]:
@@ -139,7 +142,7 @@ class Trail:
                     f"certificate {shown} was issued for {name}, and the ledger does not know it: "
                     "thingmill reconcile looks for it, and so does the next run"
                 )
-                yield thing, _finding("UnrecordedCertificate", message)
+                yield thing, _finding(FindingCode.UNRECORDED_CERTIFICATE, message)
 
     def _is_settled(self, reader: Reader, identity: str) -> bool:
         if self._count("DeleteCertificate", identity):
@@ -175,5 +178,5 @@ def _certificate_id(line: Mapping[str, str]) -> str:
     return line.get("certificate", "").rpartition("/")[2]
 
 
-def _finding(code: str, message: str) -> Finding:
+def _finding(code: FindingCode, message: str) -> Finding:
     return Finding(Check.AUDIT, code, message)

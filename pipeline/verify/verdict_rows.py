@@ -36,6 +36,7 @@ def verdict_object(verdict: Verdict) -> dict[str, Any]:
             for finding in verdict.findings
         ],
         "connected": verdict.connected,
+        "sealed": verdict.key_closed,
         "certificate_id": _shown(verdict.certificate_id),
     }
 
@@ -80,7 +81,7 @@ class VerdictRows:
 
 
 def _cells(verdict: Verdict) -> Iterator[tuple[str, ...]]:
-    problems = [(finding.check.value, finding.code, finding.message) for finding in verdict.findings]
+    problems = [(finding.check.value, finding.code.value, finding.message) for finding in verdict.findings]
     for check, code, message in problems or [("", "", "")]:
         yield (
             _name(verdict.thing_name or ""),

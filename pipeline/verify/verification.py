@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from pipeline.codes import FindingCode
 from pipeline.device import State
 from pipeline.errors import UsageError
 from pipeline.hardening import harden
@@ -106,7 +107,10 @@ def _conditions(reader: Reader, names: Sequence[str]) -> Iterator[str]:
     for name in dict.fromkeys(names):
         seq = reader.seq_of(name)
         if seq is None:
-            raise UsageError(f"the run has no device {printable(name, 128)}")
+            raise UsageError(
+                f"the run has no device {printable(name, 128)}",
+                advice="give a thing name as it stands in summary.csv",
+            )
         numbers.append(f"{seq:d}")
     for first in range(0, len(numbers), _NAMES_AT_ONCE):
         yield f"seq IN ({', '.join(numbers[first : first + _NAMES_AT_ONCE])})"
@@ -201,7 +205,7 @@ def _not_done(entry: Entry) -> Finding:
         message = f"it failed at step {error.step}: {printable(error.message)} ({printable(error.code, 80)})"
     else:
         message = f"it is not finished (it stands at {entry.state.name}): run the manifest again"
-    return Finding(Check.OFFLINE, "NotDone", message)
+    return Finding(Check.OFFLINE, FindingCode.NOT_DONE, message)
 
 
 def _verdict(

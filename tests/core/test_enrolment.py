@@ -12,6 +12,7 @@ from pipeline.errors import RunFolderError
 from pipeline.ledger import Ledger
 from tests.core.rosters import roster_of
 from tests.core.test_ledger import advance, devices
+from tests.support.csrs import make_csr
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.device import Device
 
 pytestmark = pytest.mark.anyio
+
+FIRST, SECOND = make_csr("one"), make_csr("one")
 
 
 @pytest.fixture
@@ -102,6 +105,28 @@ async def test_a_row_that_changed_after_its_key_was_made_is_refused(ledger: Ledg
     assert "common_name was one and is now one.example" in caught.value.message
     assert "policy was not given and is now device" in caught.value.message
     assert [entry.device for entry in ledger.read.entries()] == [one]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (FIRST.pem, SECOND.pem, f"its key was {FIRST.spki_sha256} and is now {SECOND.spki_sha256}"),
+        (FIRST.pem, "no CSR", f"its key was {FIRST.spki_sha256} and is now unreadable"),
+        (None, FIRST.pem, "csr was not given and is now given"),
+    ],
+    ids=["another", "none", "new"],
+)
+async def test_another_csr_is_told_by_the_hash_of_its_key(
+    ledger: Ledger, before: str | None, after: str, told: str
+) -> None:
+    """As summary.csv has it, so that it can be found there; the CSR itself is not shown."""
+    [one] = devices("one")
+    await enrol(ledger, [replace(one, csr=before)])
+    await advance(ledger, 1, State.KEYED)
+    with pytest.raises(RunFolderError) as caught:
+        await enrol(ledger, [replace(one, csr=after)])
+    assert told in caught.value.message
+    assert "BEGIN" not in caught.value.message
 
 
 async def test_a_removed_row_is_refused_by_name(ledger: Ledger) -> None:

@@ -73,7 +73,7 @@ def test_all_are_verified_and_those_connect_whose_key_is_here(line: Line) -> Non
     told = line.workplace.run("verify", "line", "--local", "--remote", "--connect", *identity).stdout
     assert "offline  60 of 60 in order" in told
     assert "remote   60 of 60 in order" in told
-    assert "connect  40 of 40 in order" in told
+    assert "connect  40 of 40 connected" in told
     assert "own key  20: nobody but the device can connect with it" in told
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from pipeline import files
 from pipeline.cli.options import resolve
 from tests.core.mill import Mill
 from tests.export.conftest import Exporting
@@ -27,7 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a run whose keys are encrypted to an age recipient, with the identity beside it."""
     home = tmp_path_factory.mktemp("encrypted")
     identity = pyrage.x25519.Identity.generate()
-    (home / "identity").write_text(str(identity), encoding="ascii")
+    files.replace_whole(home / "identity", str(identity).encode(), 0o600)
     (home / "own.csr").write_text(make_csr(OWN).pem, encoding="ascii")
     told = resolve("manifest.csv", {"encrypt_to": [str(identity.to_public())]}, {})
 
@@ -74,6 +77,15 @@ def test_a_key_in_clear_wants_both_to_be_said(encrypted: Exporting, identity: st
     assert not (encrypted.root / "export").exists()
 
 
+def test_a_note_that_is_missing_opens_no_key(encrypted: Exporting, identity: str) -> None:
+    """A ledger that does not say that keys are encrypted is not believed over the key's own file."""
+    with closing(sqlite3.connect(encrypted.root / "ledger.db", isolation_level=None)) as connection:
+        connection.execute("DELETE FROM meta WHERE key = 'key encryption'")
+    said = encrypted("--format", "der", "--identity", identity, expect=1)
+    assert said.count("its key is encrypted, and would be in clear (see --in-clear)") == 2
+    assert not list((encrypted.root / "export").rglob("*.key*"))
+
+
 def test_keys_are_written_in_clear_for_who_says_so(encrypted: Exporting, identity: str) -> None:
     """With an identity and --in-clear every format has the key itself, 0400, and config.json names that file."""
     encrypted("--format", "der", "--format", "pem", "--identity", identity, "--in-clear")
@@ -103,7 +115,7 @@ def test_a_pkcs12_file_with_a_password_is_not_in_clear(
 def test_an_identity_that_does_not_open_the_keys_exports_none(encrypted: Exporting, tmp_path: Path) -> None:
     """Each device whose key does not open is named; one that keeps its own is exported."""
     other = tmp_path / "other"
-    other.write_text(str(pyrage.x25519.Identity.generate()), encoding="ascii")
+    files.replace_whole(other, str(pyrage.x25519.Identity.generate()).encode(), 0o600)
     said = encrypted("--format", "pem", "--identity", str(other), expect=1)
     assert "1 of 3 devices exported" in said
     assert [path.name for path in (encrypted.root / "export" / "pem").iterdir()] == [OWN]
@@ -119,7 +131,7 @@ def test_a_listing_that_leads_to_keys_is_refused(encrypted: Exporting) -> None:
 def mixed(tmp_path: Path, aws_keys: None) -> Exporting:  # noqa: ARG001  a client wants keys
     """The command line for a run in which a row names a recipient and another does not."""
     identity = pyrage.x25519.Identity.generate()
-    (tmp_path / "identity").write_text(str(identity), encoding="ascii")
+    files.replace_whole(tmp_path / "identity", str(identity).encode(), 0o600)
 
     async def make() -> None:
         async with AwsIotDouble() as double:

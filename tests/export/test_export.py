@@ -72,7 +72,7 @@ def test_the_run_itself_is_as_it_was(root: Path, exporting: Exporting, tmp_path:
     assert sorted(path.name for path in (tmp_path / "line" / "7" / "roll").iterdir()) == EVERYBODY
 
 
-@pytest.mark.parametrize("fault", ["bytes", "missing", "more", "mode", "link", "file"])
+@pytest.mark.parametrize("fault", ["bytes", "missing", "more", "mode", "open", "link", "file"])
 def test_what_differs_is_named_and_not_written_over(root: Path, exporting: Exporting, fault: str) -> None:
     """Whatever stands in a device's place stays as it is, with exit code 1; the other devices are exported."""
     exporting("--format", "roll")
@@ -85,6 +85,8 @@ def test_what_differs_is_named_and_not_written_over(root: Path, exporting: Expor
         (place / "notes").touch()
     elif fault == "mode":
         (place / "one.rolled-key").chmod(0o644)
+    elif fault == "open":
+        place.chmod(0o755)
     else:
         place.rename(root.parent / "moved")
         place.symlink_to(root.parent / "moved") if fault == "link" else place.touch()
@@ -175,7 +177,10 @@ def test_a_folder_that_others_may_enter_gets_no_key(root: Path, exporting: Expor
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o755)
-    assert "can be entered by other users" in exporting("--format", "pem", "--to", str(shared), expect=1)
+    said = exporting("--format", "pem", "--to", str(shared), expect=1)
+    assert "can be entered by other users" in said
+    assert "choose another --to" in said
+    assert "devices exported" not in said
     assert list(shared.iterdir()) == []
     files.private_folder(root / "export")
     (root / "export" / "pem").symlink_to(tmp_path)

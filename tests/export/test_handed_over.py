@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.verify.test_offline import change_ledger
+from tests.verify.test_offline import change_ledger, spread_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,3 +71,15 @@ def test_an_export_goes_nowhere_that_everybody_may_rename(
     assert "everybody may rename what is in" in said
     assert list(shared.iterdir()) == []
     assert root.exists()
+
+
+def test_a_shard_that_is_a_link_is_not_followed(root: Path, exporting: Exporting, tmp_path: Path) -> None:
+    """A run of which a part of devices/ leads elsewhere hands out and lists nothing of what is there."""
+    spread = spread_out(root)
+    shard = spread.bundle("one").parent
+    shard.rename(tmp_path / "elsewhere")
+    shard.symlink_to(tmp_path / "elsewhere")
+    said = exporting("--format", "pem", "--format", "bulk-results", expect=1)
+    assert "one: what its folder stands in is a link, which is not followed" in said
+    assert "bulk-results lacks 1 device: its bundle was taken away or changed" in said
+    assert not spread.below(root / "export" / "pem", "one").exists()

@@ -87,6 +87,19 @@ def test_every_command_on_a_run_refuses_one_that_is_open(workshop: Workshop) -> 
     assert snapshot(workshop.root) == before
 
 
+@pytest.mark.parametrize("name", ["devices", "staging", "export"])
+def test_every_command_on_a_run_refuses_a_link_in_it(tmp_path: Path, name: str) -> None:
+    """In a run that somebody handed over it would have another folder read, and emptied, as this run's."""
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o700)
+    root = tmp_path / "output" / "line"
+    root.mkdir(mode=0o700, parents=True)
+    privacy.check_run(root)
+    (root / name).symlink_to(outside)
+    with pytest.raises(DiskError, match=f"{name} is a symbolic link, which is not followed"):
+        privacy.check_run(root)
+
+
 @pytest.mark.parametrize("dry", [["--dry-run"], []])
 def test_a_run_is_refused_before_it_makes_anything(workshop: Workshop, dry: list[str]) -> None:
     """Where everybody may write without the sticky bit there is no run, no key and no thing."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import pytest
 from rich.cells import cell_len
@@ -13,7 +16,7 @@ from rich.cells import cell_len
 from pipeline.layout import RunFolder
 from pipeline.progress import final_table, print_summary
 from pipeline.report import Group, Summary, Usage
-from pipeline.report.pace import Pace
+from pipeline.report.pace import Bar, Pace
 from tests.progress.meters import Terminal, hidden_in
 
 _STATES = ("LISTED", "PLANNED", "KEYED", "REQUESTED", "ISSUED", "BUNDLED", "LINKED", "DONE", "FAILED")
@@ -67,22 +70,115 @@ def printed(summary: Summary, stream: io.StringIO | None = None, resume: str | N
     return stream.getvalue()
 
 
+def on_disk(root: Path, *files: str) -> Summary:
+    """The summary of a run in this folder, which has bundles and these files."""
+    (root / "devices").mkdir(parents=True)
+    for name in files:
+        (root / name).touch()
+    return replace(summary_of(done=8, failed=1), folder=RunFolder(root))
+
+
 def test_the_end_of_a_run_is_told_in_numbers() -> None:
-    """Counts by state, certificates, throttles, duration, pace and places are all there."""
-    lines = [line.split() for line in printed(summary_of(done=8, failed=1)).splitlines()]
-    assert lines[0] == ["line-7:", "8", "of", "10", "devices", "are", "done,", "1", "failed,", "1", "open"]
-    for expected in (
-        ["BUNDLED", "1"],
-        ["DONE", "8"],
-        ["FAILED", "1"],
-        ["certificates", "issued", "9"],
-        ["throttles", "7"],
-        ["duration", "1:20"],
-        ["devices/s", "0.1"],
-        ["bundles", "output/line-7/devices"],
-        ["reports", "output/line-7"],
-    ):
-        assert expected in lines
+    """Outcomes that some device has, certificates, throttles, how long it took and how fast that was are there."""
+    lines = [line.rstrip() for line in printed(summary_of(done=8, failed=1)).splitlines()]
+    assert lines[:7] == [
+        "line-7: 8 of 10 devices are done, 1 failed, 1 open",
+        "done          8",
+        "failed        1",
+        "open          1 at BUNDLED",
+        "certificates  9 issued",
+        "throttles     7, 4 by AttachPolicy",
+        "took          1:20, 0.1 devices/s",
+    ]
+
+
+def test_what_is_nought_is_left_out() -> None:
+    """A run without throttles, failures and a pace has no lines for them."""
+    quiet = replace(summary_of(done=10).processes[0], throttles={"CreateThing": 0}, done=0, issued=0)
+    lines = printed(replace(summary_of(done=10), processes=(quiet,)), resume=None).splitlines()
+    assert [line.split()[0] for line in lines] == ["line-7:", "done", "took"]
+
+
+def test_what_held_the_pace_is_told_for_all_processes_of_a_run() -> None:
+    """Limits are named with their part of the working time, the longest first, and what processes did is added."""
+    one = summary_of(done=10).processes[0]
+    ruled = {"CreateCertificateFromCsr": 0.83, "key generation": 0.12, "AttachPolicy": 0.003}
+    pace = Pace((Bar(0.0, 100.0, done=6), Bar(100.0, 50.0, done=4)), ruled, ())
+    summary = replace(summary_of(done=10), processes=(replace(one, finished=None, issued=5), one), pace=pace)
+    lines = [line.rstrip() for line in printed(summary).splitlines()]
+    assert "certificates  14 issued" in lines
+    assert "throttles     14, 8 by AttachPolicy" in lines
+    assert "took          2:30 in 2 processes, 0.1 devices/s" in lines
+    assert "held by       CreateCertificateFromCsr 83 %, key generation 12 %" in lines
+
+
+def test_reports_that_are_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bundles, report.html, the failures and the table have a line each, and what is not there has none."""
+    monkeypatch.chdir(tmp_path)
+    root = Path("output/line-7")
+    summary = on_disk(root, "report.html", "failed.csv", "summary.csv")
+    lines = [line.split() for line in printed(summary).splitlines()]
+    for name in ("report.html", "failed.csv", "summary.csv"):
+        assert [name, f"output/line-7/{name}"] in lines
+    assert ["bundles", "output/line-7/devices"] in lines
+    (root / "failed.csv").unlink()
+    assert "failed.csv" not in printed(summary)
+
+
+# A link of a terminal (OSC 8): its parameters, the address, the text.
+_LINK = re.compile(r"\x1b\]8;[^;]*;([^\x1b]*)\x1b\\(?:\x1b\[[0-9;]*m)*(.*?)(?:\x1b\[[0-9;]*m)*\x1b\]8;;\x1b\\")
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "line-7",
+        "two words",
+        "100%41",
+        "quo\"te's",
+        "esc\x1b]8;;http://x\x07",
+        "line\nfeed",
+        "semi;colon",
+        "Süd日本",
+        "\udcff",
+    ],
+)
+def test_paths_can_be_clicked_on_a_terminal_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A terminal gets each path whole, as a link to that very file, and what a name holds does nothing there."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    summary = on_disk(tmp_path / name, "report.html", "summary.csv")
+    shown = printed(summary, Terminal())
+    links = _LINK.findall(shown)
+    assert len(links) == 3
+    for address, text in links:
+        assert re.fullmatch(r"file:///[A-Za-z0-9/._~%-]*", address)
+        target = Path(unquote_to_bytes(urlsplit(address).path).decode(errors="surrogateescape"))
+        assert target in {tmp_path / name / each for each in ("devices", "report.html", "summary.csv")}
+        assert target.exists()
+        assert text.startswith(str(tmp_path))
+        assert text.endswith(target.name)
+    assert hidden_in(_STYLE.sub("", _LINK.sub(r"\2", shown))) == []
+
+    plain = printed(summary)
+    assert hidden_in(plain) == []
+    assert "file:" not in plain
+    assert [text for _, text in links] == [
+        line[14:] for line in plain.splitlines() if line.startswith(("bundles", "report.html", "summary.csv"))
+    ]
+
+
+def test_a_terminal_that_can_do_nothing_gets_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the terminal is a dumb one, or nobody's although colours are wished for, paths are plain."""
+    summary = on_disk(tmp_path / "line-7", "report.html")
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in printed(summary, Terminal())
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b]8" not in printed(summary)
 
 
 def test_a_cause_has_its_number_an_example_and_its_advice() -> None:
@@ -110,7 +206,7 @@ def test_a_run_that_was_taken_back_says_so() -> None:
     assert printed(summary_of(done=0, revoked=10)).startswith("line-7: all 10 devices are revoked\n")
     text = printed(summary_of(done=6, revoked=2))
     assert text.startswith("line-7: 2 of 10 devices are revoked\n")
-    assert ["REVOKED", "2"] in [line.split() for line in text.splitlines()]
+    assert ["revoked", "2"] in [line.split() for line in text.splitlines()]
     assert RESUME not in text
 
 

@@ -141,6 +141,20 @@ def test_frames_come_while_the_run_goes_on() -> None:
     anyio.run(run)
 
 
+def test_a_note_is_shown_while_nothing_else_moves() -> None:
+    """It does not wait for a device to get anywhere, nor for the run's end."""
+    stream = Watched("are being looked for")
+    console = Console(file=stream, width=100, force_terminal=True)
+    meter = meter_of(7)
+
+    async def run() -> None:
+        async with display(meter, kind="auto", stdout=io.StringIO(), stderr=io.StringIO(), console=console):
+            meter.note("3 requests without an answer are being looked for, up to 30 s")
+            assert await anyio.to_thread.run_sync(stream.seen.wait, 60)
+
+    anyio.run(run)
+
+
 def test_a_picture_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     """The SVG of a display shows its figures and loads no font from another host."""
     picture = tmp_path / "run.svg"

@@ -14,7 +14,8 @@ from tests.project.sources import calls_in, imports_of, modules
 
 LAYERS = (
     # What everything may use, and what uses nothing.
-    "errors text settings stop failpoints layout hardening arns secret durations",
+    "counting",
+    "codes errors text settings stop failpoints layout hardening arns secret durations published",
     "privacy",
     "device binding files breaker signals sightings scratch passwords",
     "appender permissions device_policy pkcs8 recipients",
@@ -22,11 +23,12 @@ LAYERS = (
     "inspection cores sealing",
     # Each knows the layers above it in this list, and none of its neighbours.
     "manifest aws bundles ledger meter local mqtt",
-    "history things plan workers staging unsealing ownership withdrawal rotation made purge",
-    "removal limits encryption preflight revocation resources",
+    "history things plan workers staging unsealing ownership withdrawal rotation made purge exported",
+    "removal doubts limits encryption preflight revocation resources",
     "reconcile",
     "issuance",
     "report lanes",
+    "relisting",
     "run verify status retire revoke",
     "export",
     "progress",

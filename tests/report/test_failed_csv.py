@@ -18,12 +18,13 @@ from pipeline.device import Device, State
 from pipeline.errors import DeviceError
 from pipeline.layout import RunFolder
 from pipeline.manifest import load
-from pipeline.manifest.columns import Field
+from pipeline.manifest.columns import Field, Remark
 from pipeline.manifest.names import common_name_fault
 from pipeline.report import FAILED_CSV, FAILED_JSONL, write_all
-from pipeline.report.failed_csv import Columns
+from pipeline.report.failed_csv import Columns, failed_csv
 from pipeline.report.failed_jsonl import failed_jsonl
 from pipeline.settings import Defaults, KeyType
+from tests.foreign.hostile import hostile_texts
 from tests.report.ledgers import Fate, device, ledger_of
 from tests.support.csrs import make_csr
 
@@ -31,11 +32,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WHY = DeviceError(4, "WrongKey", "the certificate is for another key", advice="run again")
+REMARKS = ["failed at step", "error code", "error message", "what to do"]
+REMARKED = ["4", "WrongKey", "the certificate is for another key", "run again"]
 
 RECIPIENTS = [
     str(pyrage.x25519.Identity.generate().to_public()),
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMxhQrSs1dBZbGpIDkV7S5hG2dqPKtoPlU99ci5qFFkM",
 ]
+
+
+def _storable(error: DeviceError) -> DeviceError:
+    """Return it without halves of surrogate pairs, which SQLite does not take."""
+    whole = [text.encode("utf-8", "replace").decode() for text in (error.code, error.message, error.advice)]
+    return DeviceError(error.step, whole[0], whole[1], advice=whole[2])
+
+
 _NAME = "abcXYZ019:_-"
 names = st.text(_NAME, min_size=1, max_size=12)
 values = st.text("abcXYZ019_.,@/:#=[]-", min_size=1, max_size=12)
@@ -58,6 +69,11 @@ devices = st.builds(
     key_type=st.none() | st.sampled_from(KeyType),
     encrypt_to=st.lists(st.sampled_from(RECIPIENTS), unique=True).map(sorted).map(tuple),
 )
+errors = st.builds(
+    lambda step, code, message, advice: DeviceError(step, code, message, advice=advice),
+    st.integers(1, 8),
+    *[hostile_texts(3) | st.just("")] * 3,
+).map(_storable)
 
 
 def report(root: Path, fates: Sequence[Fate]) -> None:
@@ -72,13 +88,21 @@ def read_back(manifest: Path) -> list[Device]:
         return [replace(each, line=1) for each in roster.devices()]
 
 
+def rows_of(root: Path) -> list[list[str]]:
+    with (root / FAILED_CSV).open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(devices, min_size=1, max_size=4, unique_by=lambda each: each.thing_name.lower()))
-def test_failed_devices_come_back_exactly(failed: list[Device]) -> None:
-    """Whatever a manifest may say of a device, the manifest of failed devices says the same of it."""
+@given(
+    st.lists(devices, min_size=1, max_size=4, unique_by=lambda each: each.thing_name.lower()),
+    st.lists(errors, min_size=4, max_size=4),
+)
+def test_failed_devices_come_back_exactly(failed: list[Device], why: list[DeviceError]) -> None:
+    """Whatever a manifest says of a device, and why ever it failed, the list of failures says the same of it."""
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "run"
-        report(root, [Fate(each, State.PLANNED, failed=WHY) for each in failed])
+        report(root, [Fate(each, State.PLANNED, failed=error) for each, error in zip(failed, why, strict=False)])
         (written,) = [path for name in (FAILED_CSV, FAILED_JSONL) if (path := root / name).exists()]
         assert read_back(written) == failed
 
@@ -95,8 +119,8 @@ def test_no_field_is_forgotten() -> None:
     whole = Device(
         "one", 1, "cn", "type", ("group",), "billing", "policy", {"a": "1"}, "csr", KeyType.EC_P256, ("age1one",)
     )
-    [line] = failed_jsonl([whole])
-    assert json.loads(line).keys() - {"attributes"} == set(Field)
+    [line] = failed_jsonl([(whole, WHY)])
+    assert json.loads(line).keys() - {"attributes"} == {*Field, *Remark}
     assert set(Columns.of([whole]).fields) == set(Field)
 
 
@@ -111,7 +135,7 @@ def test_only_failed_devices_are_in_it(tmp_path: Path) -> None:
             Fate(device("open", 4), State.BUNDLED),
         ],
     )
-    assert (tmp_path / "run" / FAILED_CSV).read_text() == "thing_name\nbroken\n"
+    assert rows_of(tmp_path / "run") == [["thing_name", *REMARKS], ["broken", *REMARKED]]
 
 
 def test_columns_are_those_that_some_failed_device_needs(tmp_path: Path) -> None:
@@ -124,12 +148,11 @@ def test_columns_are_those_that_some_failed_device_needs(tmp_path: Path) -> None
             Fate(replace(device("c", 3), attributes={"unused": "3"}, thing_type="t")),
         ],
     )
-    with (tmp_path / "run" / FAILED_CSV).open(newline="") as file:
-        assert list(csv.reader(file)) == [
-            ["thing_name", "thing_groups", "policy", "hw", "zone"],
-            ["a", "", "p", "", "1"],
-            ["b", "g1;g2", "", "2", ""],
-        ]
+    assert rows_of(tmp_path / "run") == [
+        ["thing_name", "thing_groups", "policy", "hw", "zone", *REMARKS],
+        ["a", "", "p", "", "1", *REMARKED],
+        ["b", "g1;g2", "", "2", "", *REMARKED],
+    ]
 
 
 @pytest.mark.parametrize("stale", [FAILED_CSV, FAILED_JSONL])
@@ -152,3 +175,22 @@ def test_attributes_that_one_header_cannot_name_go_to_jsonl(tmp_path: Path) -> N
     report(tmp_path / "run", [Fate(each, State.LISTED, failed=WHY) for each in failed])
     assert not (tmp_path / "run" / FAILED_CSV).exists()
     assert read_back(tmp_path / "run" / FAILED_JSONL) == failed
+    for line in (tmp_path / "run" / FAILED_JSONL).read_text(encoding="ascii").splitlines():
+        assert [str(json.loads(line)[name]) for name in REMARKS] == REMARKED
+
+
+def test_an_attribute_called_like_a_remark_stays_an_attribute(tmp_path: Path) -> None:
+    """``error_code`` and its like are attributes with columns of their own, beside those that say why."""
+    failed = replace(device("one"), attributes={"error_code": "E7", "What-to-do": "call"})
+    report(tmp_path / "run", [Fate(failed, State.LISTED, failed=WHY)])
+    assert rows_of(tmp_path / "run")[0] == ["thing_name", "What-to-do", "error_code", *REMARKS]
+    assert read_back(tmp_path / "run" / FAILED_CSV) == [failed]
+
+
+def test_a_ledger_that_does_not_say_why_has_a_list_all_the_same() -> None:
+    """Devices that failed for no known reason, as a ledger that somebody changed may have it, are listed too."""
+    one = device("one")
+    content = b"".join(failed_csv([(one, None)], Columns.of([one])))
+    assert content.decode() == f"thing_name,{','.join(REMARKS)}\none,,,,\n"
+    [line] = failed_jsonl([(one, None)])
+    assert json.loads(line) == {"thing_name": "one", "common_name": "one"}

@@ -20,6 +20,7 @@ from pipeline.layout import RunFolder
 from pipeline.meter import Meter
 from pipeline.report import SUMMARY_CSV, SUMMARY_JSON, Usage, write_all
 from pipeline.report.usage import recall
+from pipeline.settings import KeyType
 from tests.report.ledgers import ARN, Fate, Worked, device, ledger_of
 from tests.support.csrs import make_csr
 
@@ -110,6 +111,17 @@ def test_a_row_says_who_holds_the_key(tmp_path: Path) -> None:
     assert [row["key_held_by"] for row in rows(tmp_path)] == ["station", "device"]
     document = json.loads((tmp_path / SUMMARY_JSON).read_text())
     assert document["keys_held_by"] == {"station": 1, "device": 1}
+
+
+def test_keys_are_counted_by_their_type(tmp_path: Path) -> None:
+    """A row's own type goes before the run's, and a device that brought a CSR gets no key here."""
+    folder = RunFolder(tmp_path / "line-7")
+    devices = [device("one"), device("two"), device("three"), device("own")]
+    devices[1] = replace(devices[1], key_type=KeyType.EC_P256)
+    devices[3] = replace(devices[3], csr="a CSR")
+    write_all(ledger_of(folder, [Fate(each) for each in devices], {"key type": "rsa-4096"}), folder)
+    found = json.loads((folder.root / "summary.json").read_text())
+    assert (found["key_type"], found["key_types"]) == ("rsa-4096", {"rsa-4096": 2, "ec-p256": 1})
 
 
 def test_a_sharded_bundle_is_named_where_it_is(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(account: Workplace, double
         "        3 things that the run made, deleted",
         "        1 policy that the run made, deleted: device-policy",
         "        1 thing group that the run made, deleted: line-7",
-        "        3 devices' folders with keys and bundles, removed",
+        "        3 folders with keys and bundles, removed with what export/ has of these devices",
+        "what stays: what was exported with --to",
     ]
     assert changes(double) == before
     assert (account.output / "lot" / "ledger.db").read_bytes() == ledger

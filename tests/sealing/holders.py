@@ -44,6 +44,7 @@ def age_holder(home: Path, name: str = "age") -> Holder:
     recipient = str(identity.to_public())
     path = home / f"{name}.txt"
     path.write_text(f"# created by a test\n# public key: {recipient}\n{identity}\n", encoding="ascii")
+    path.chmod(0o600)
     return Holder(path, recipient)
 
 

@@ -24,18 +24,24 @@ MAKE = ("--local", "--key", "ec-p256", "--policy", DEVICE_POLICY, "--quiet")
 
 
 def test_a_holder_connects_with_each_bundle_and_nobody_else_does(tmp_path: Path, holder: Holder) -> None:
-    """With the identity all connect, without it none does and that is said, and neither changes a byte."""
+    """With the identity all connect; without it none could be tried, which ends with 1, and no byte is changed."""
     workplace = Workplace(tmp_path / "output")
     workplace.run("run", workplace.manifest("line.txt", "one\ntwo\n"), *MAKE, "--encrypt-to", holder.recipient)
     before = snapshot(workplace.output / "line")
     told = workplace.run("verify", "line", "--local", "--connect", "--identity", str(holder.identity)).stdout
-    assert "connect  2 of 2 in order" in told
+    assert "connect  2 of 2 connected" in told
     assert "2 of 2 bundles verified and connected" in told
-    told = workplace.run("verify", "line", "--local", "--connect").stdout
-    assert "sealed   2: keys are encrypted, and were not looked into, nor connected" in told
-    assert "connected\n" not in told
-    summary = json.loads(workplace.run("verify", "line", "--json").stdout.splitlines()[-1])
-    assert (summary["ok"], summary["keys_not_looked_into"]) == (2, 2)
+    ended = workplace.run("verify", "line", "--local", "--connect", expect=1)
+    assert "connect  0 of 2 connected\n" in ended.stdout
+    assert "sealed   2: keys are encrypted, and were not looked into, nor connected" in ended.stdout
+    assert ended.stdout.endswith("2 of 2 bundles verified\n")
+    assert "no bundle could be tried" in ended.stderr
+    assert "give --identity FILE or --passphrase SOURCE" in ended.stderr
+    *verdicts, summary = map(json.loads, workplace.run("verify", "line", "--json").stdout.splitlines())
+    assert [(verdict["ok"], verdict["connected"], verdict["sealed"]) for verdict in verdicts] == [
+        (True, False, True)
+    ] * 2
+    assert (summary["ok"], summary["connected"], summary["sealed"]) == (2, 0, 2)
     assert snapshot(workplace.output / "line") == before
 
 
@@ -48,7 +54,7 @@ def test_a_passphrase_opens_bundles_for_a_connection(tmp_path: Path) -> None:
     source = f"file:{passphrase}"
     workplace.run("run", workplace.manifest("line.txt", "one\n"), *MAKE, "--passphrase", source)
     told = workplace.run("verify", "line", "--local", "--connect", "--passphrase", source).stdout
-    assert "1 of 1 bundles verified and connected" in told
+    assert "1 of 1 bundle verified and connected" in told
     left = [path for path in workplace.output.rglob("*") if path.is_file() and "line" in path.parts]
     assert [path for path in left if b"BEGIN PRIVATE KEY" in path.read_bytes()] == []
 

@@ -34,6 +34,15 @@ def test_a_line_that_is_no_recipient_is_named_with_its_number(holder: Holder, tm
         recipients.read([str(path)])
 
 
+def test_a_line_of_another_file_than_was_meant_is_not_repeated(tmp_path: Path) -> None:
+    """Where a file of passwords was named by mistake, its place is told and what stands there is not."""
+    path = tmp_path / "passwords"
+    path.write_text("hunter2\n", encoding="ascii")
+    with pytest.raises(UsageError, match=r"passwords:1: what is there is no recipient") as caught:
+        recipients.read([str(path)])
+    assert "hunter2" not in f"{caught.value.message}{caught.value.advice}"
+
+
 @pytest.mark.parametrize("given", ["age1qqqq", "ssh-ed25519 AAAA", "ssh-dss AAAA nobody", "age1\x1b[2J"])
 def test_an_option_that_is_no_recipient_is_refused(given: str) -> None:
     """A mistyped recipient is refused, and shows nothing that a terminal would act on."""

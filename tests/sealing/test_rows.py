@@ -66,8 +66,14 @@ def test_what_is_no_recipient_is_a_fault(tmp_path: Path, holder: Holder) -> None
     private = holder.identity.read_text(encoding="ascii").splitlines()[-1]
     path = write(tmp_path, "m.csv", f"id,encrypt_to\na,age1nobody\nb,{private}\n")
     first, second = faults_in(path)
-    assert first == "m.csv:2:3: encrypt_to: age1nobody is no recipient"
-    assert second == "m.csv:3:3: encrypt_to: this is a private key, and not a recipient"
+    assert first == (
+        "m.csv:2:3: encrypt_to: age1nobody is no recipient; "
+        "give age1…, ssh-ed25519 … or ssh-rsa … (2,048 bits and more)"
+    )
+    assert second == (
+        "m.csv:3:3: encrypt_to: this is a private key, and not a recipient; "
+        "give its public half: what age-keygen -y prints, or the SSH key's .pub file"
+    )
 
 
 def test_a_device_with_a_csr_has_no_key_to_encrypt(tmp_path: Path, holder: Holder) -> None:

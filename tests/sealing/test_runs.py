@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -137,8 +138,41 @@ async def test_other_recipients_are_another_run(mill: Mill, holder: Holder) -> N
     await mill.run(encryption=to(holder))
     other = age_holder(mill.home, "other")
     for encryption in (to(other), to(holder, other), Encryption(), BY_PASSPHRASE):
-        with pytest.raises(RunFolderError, match="key encryption was age"):
+        with pytest.raises(RunFolderError, match="key encryption was age for 1 recipient and is now"):
             await mill.run("one\ntwo\n", encryption=encryption)
+
+
+async def test_another_set_of_recipients_is_told_by_name(mill: Mill, holder: Holder) -> None:
+    """How many there were and are, who is new and who is left out: whoever gave another file sees which."""
+    other, third = age_holder(mill.home, "other"), age_holder(mill.home, "third")
+    await mill.run(encryption=to(holder, other))
+    with pytest.raises(RunFolderError) as caught:
+        await mill.run(encryption=to(other, third))
+    assert caught.value.message.endswith(
+        "key encryption was age for 2 recipients and is now age for 2 recipients; "
+        f"new: {third.recipient}; left out: {holder.recipient}"
+    )
+
+
+@pytest.mark.parametrize("change", ["UPDATE meta SET value = 'somebody' WHERE", "DELETE FROM meta WHERE"])
+async def test_recipients_that_are_not_on_record_are_not_guessed(mill: Mill, holder: Holder, change: str) -> None:
+    """A note that is not what the run is bound to, or is gone, is not shown as if it were."""
+    await mill.run(encryption=to(holder))
+    with closing(sqlite3.connect(mill.folder.ledger, isolation_level=None)) as connection:
+        connection.execute(f"{change} key = 'recipients'")
+    with pytest.raises(RunFolderError, match="was age for others, not on record and is now age for 1 recipient"):
+        await mill.run(encryption=to(age_holder(mill.home, "other")))
+
+
+async def test_a_ledger_that_does_not_say_how_keys_are_encrypted_makes_none(mill: Mill, holder: Holder) -> None:
+    """No run leaves it out; taken as none, the rest of the keys would be made in clear."""
+    await mill.run(encryption=to(holder))
+    with closing(sqlite3.connect(mill.folder.ledger, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM meta WHERE key = 'key encryption'")
+    for encryption in (Encryption(), to(holder)):
+        with pytest.raises(RunFolderError, match="does not say its key encryption"):
+            await mill.run("one\ntwo\n", encryption=encryption)
+    assert not list(mill.folder.root.rglob("two.key*"))
 
 
 async def test_what_failed_is_fed_back_with_its_recipients(mill: Mill, holders: dict[str, Holder]) -> None:

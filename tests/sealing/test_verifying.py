@@ -123,6 +123,7 @@ def test_bundles_that_nobody_opens_do_not_connect(sealed: Path) -> None:
 def test_a_file_without_an_identity_is_refused(tmp_path: Path, content: str) -> None:
     """It is named, and what it holds is not repeated."""
     (tmp_path / "id").write_text(content, encoding="ascii")
+    (tmp_path / "id").chmod(0o600)
     with pytest.raises(UsageError, match="holds no identity") as caught:
         read_identities([str(tmp_path / "id")])
     assert "QQQ" not in str(caught.value)
@@ -131,6 +132,20 @@ def test_a_file_without_an_identity_is_refused(tmp_path: Path, content: str) -> 
 def test_an_identity_that_is_encrypted_is_told_apart(tmp_path: Path) -> None:
     """How to open it on the way is said."""
     (tmp_path / "id").write_bytes(b"age-encryption.org/v1\n-> scrypt")
+    (tmp_path / "id").chmod(0o600)
     with pytest.raises(UsageError, match="itself encrypted") as caught:
         read_identities([str(tmp_path / "id")])
     assert "age -d" in caught.value.advice
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o622])
+def test_an_identity_that_others_may_read_is_refused(holder: Holder, tmp_path: Path, mode: int) -> None:
+    """Whoever reads it opens every key of the run, so it is closed first, as the file of a passphrase is."""
+    copy = tmp_path / "identity"
+    copy.write_bytes(holder.identity.read_bytes())
+    copy.chmod(mode)
+    with pytest.raises(UsageError, match="is open to other users") as caught:
+        read_identities([str(copy)])
+    assert caught.value.advice == "close it with chmod 600"
+    copy.chmod(0o400)
+    assert len(read_identities([str(copy)])) == 1

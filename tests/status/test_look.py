@@ -215,7 +215,7 @@ def test_json_has_a_version_and_all_that_is_known(folder: RunFolder) -> None:
     assert bound == tuple(META.values())
     assert found["quotas"] == grant
     assert found["states"]["DONE"] == found["devices"] == found["certificates_issued"] == 1
-    assert found["time"] == "2023-11-14T22:13:20+00:00"
+    assert found["time"] == "2023-11-14T22:13:20Z"
 
 
 def test_foreign_text_is_made_visible(folder: RunFolder) -> None:
@@ -242,3 +242,26 @@ def test_counting_reads_the_table_once_and_sorts_nothing(folder: RunFolder) -> N
             for row in connection.execute(f"EXPLAIN QUERY PLAN {question}")
         ]
     assert sum(plan.startswith("SCAN devices") and "unfinished" not in plan for plan in plans) == 1
+
+
+def test_keys_are_counted_by_their_type(folder: RunFolder) -> None:
+    """A row's own type goes before the run's; a CSR is no key of ours, and what nobody knows is ``other``."""
+    fates = [Fate(device(name)) for name in ("one", "two", "odd", "broken", "own")]
+    make(folder, fates)
+    descriptions = {"two": '{"key_type":"rsa-2048"}', "odd": '{"key_type":"\\u001b[31m"}', "broken": "{"}
+    descriptions["own"] = '{"csr":"one","key_type":"rsa-2048"}'
+    with closing(sqlite3.connect(folder.ledger, isolation_level=None)) as connection:
+        for name, description in descriptions.items():
+            connection.execute("UPDATE devices SET description = ? WHERE thing_name = ?", (description, name))
+    assert look(folder.root).to_json()["key_types"] == {"rsa-2048": 1, "ec-p256": 1, "other": 1}
+
+
+def test_what_only_a_manifest_changes_is_counted_once_while_it_is_watched(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as there are as many devices, their descriptions are not read again."""
+    make(folder, [Fate(device("one"))])
+    first = look(folder.root)
+    monkeypatch.setattr(Reader, "key_types", lambda _: {"ec-p521": 1})
+    assert look(folder.root, before=first).key_types == {"ec-p256": 1}
+    assert look(folder.root).key_types == {"ec-p521": 1}

@@ -70,6 +70,14 @@ def test_a_page_says_all_of_it(folder: RunFolder) -> None:
     assert "stopped, no process has it" in shown
 
 
+def test_a_page_names_the_keys_of_rows_too(folder: RunFolder) -> None:
+    """Where rows have keys of another type than the run, each type is there with how many devices have it."""
+    status = look(folder.root)
+    shown = page(replace(status, key_types={"rsa-4096": 1_000, "ec-p256": 2}))
+    assert "123456789012, eu-central-1, keys: 1,000 rsa-4096, 2 ec-p256" in shown
+    assert "keys: 3 rsa-4096" in page(replace(status, key_types={"rsa-4096": 3}))
+
+
 def test_a_page_names_the_process_and_the_pace(folder: RunFolder) -> None:
     """While the run goes on, who has it and how fast it goes are on the page."""
     with running(folder) as status:
@@ -118,4 +126,4 @@ def test_without_a_terminal_a_line_takes_the_place_of_the_page(folder: RunFolder
     """Watched into a file, a run that nobody has is one line without an escape sequence."""
     stream = io.StringIO()
     watch_page(lambda: look(folder.root), stream)
-    assert stream.getvalue() == ("fleet: stopped, 1 of 3 done, 1 failed, 1 in doubt, 1 certificates issued\n")
+    assert stream.getvalue() == ("fleet: stopped, 1 of 3 done, 1 failed, 1 in doubt, 1 certificate issued\n")

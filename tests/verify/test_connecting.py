@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from pipeline import mqtt
+from pipeline.codes import ProofCode
 from pipeline.errors import UsageError
 from pipeline.mqtt import ProofError
 from pipeline.verify import Checks, Connector
@@ -36,13 +37,15 @@ class Broker:
             await anyio.wait_all_tasks_blocked()
             self.under_way -= 1
         if bundle.thing_name == self.refused:
-            raise ProofError("NotAuthorized", "the server refused to connect", advice="look at the policy")
+            raise ProofError(
+                ProofCode.NOT_AUTHORIZED, "the server refused to connect", advice="look at the policy"
+            )
 
     async def prove_refused(self, bundle: BundleFiles, *, limiter: anyio.CapacityLimiter) -> str:
         assert limiter.total_tokens > 0
         self.strangers.append(bundle.thing_name)
         if self.refused == "nobody":
-            raise ProofError("LetIn", f"{bundle.thing_name} was let in under another client id")
+            raise ProofError(ProofCode.LET_IN, f"{bundle.thing_name} was let in under another client id")
         return "not authorized"
 
 

@@ -76,18 +76,21 @@ def test_json_has_a_line_for_each_device_and_one_of_counts(root: Path, workplace
         "outcome": "done",
         "problems": [{"check": "offline", "code": "KeyMode", "message": "its key has mode 0644, not 0400"}],
         "connected": False,
+        "sealed": False,
         "certificate_id": certificate.certificate_id,
     }
     assert all(by_name[name]["ok"] for name in ("two", "three", OWN))
     assert counts == {
         "event": "summary",
+        "version": 1,
         "devices": 4,
         "ok": 3,
         "problems": 1,
         "skipped": 0,
         "revoked": 0,
         "keeping_their_keys": 1,
-        "keys_not_looked_into": 0,
+        "connected": 0,
+        "sealed": 0,
         "checks": {"offline": {"looked": 4, "failed": 1}, "audit": {"looked": 4, "failed": 0}},
         "codes": {"KeyMode": 1},
         "torn_lines": 0,

@@ -5,25 +5,32 @@
   if (!data) return;
   const rows = JSON.parse(data.textContent);
   const PAGE = 100;
-  const table = document.getElementById("devices");
+  const the = (id) => document.getElementById(id);
+  const [search, outcome, shown, pager, pageOf] = ["search", "outcome", "shown", "pager", "page"].map(the);
+  const [first, back, on, last] = ["first", "back", "on", "last"].map(the);
+  const table = the("devices");
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
-  const search = document.getElementById("search");
-  const outcome = document.getElementById("outcome");
-  const shown = document.getElementById("shown");
-  const [first, back, on, last] = ["first", "back", "on", "last"].map((name) => document.getElementById(name));
-  const OUTCOME = heads.findIndex((head) => head.dataset.kind === "outcome");
+  const kinds = heads.map((head) => head.dataset.kind);
+  const looks = heads.map((head) => head.className);
+  const OUTCOME = kinds.indexOf("outcome");
   // What is searched, once for each row and not at each key that is pressed.
   const words = rows.map((row) => row.join("\n").toLowerCase());
   const order = new Intl.Collator("en", { numeric: true });
+  const number = (value) => value.toLocaleString("en");
   let sorted = null;
   let found = rows.map((_, index) => index);
   let page = 0;
 
-  const compare = (column, kind) => (a, b) => {
-    const [x, y] = [rows[a][column], rows[b][column]];
-    if (kind === "number") return (x === "" ? Infinity : x) - (y === "" ? Infinity : y) || a - b;
-    return order.compare(x, y) || a - b;
+  // Empty cells come last, up and down: whoever sorts by error wants to see errors.
+  const comparing = ({ column, up }) => {
+    const sign = up ? 1 : -1;
+    const compare = kinds[column] === "number" ? (a, b) => a - b : order.compare;
+    return (a, b) => {
+      const [x, y] = [rows[a][column], rows[b][column]];
+      if (x === "" || y === "") return (x === "") - (y === "") || a - b;
+      return sign * compare(x, y) || a - b;
+    };
   };
 
   const find = () => {
@@ -35,39 +42,47 @@
       if (wanted && !words[index].includes(wanted)) continue;
       found.push(index);
     }
-    if (sorted) {
-      const { column, up } = sorted;
-      found.sort(compare(column, heads[column].dataset.kind));
-      if (!up) found.reverse();
-    }
+    if (sorted) found.sort(comparing(sorted));
     page = 0;
     show();
   };
 
-  const cellOf = (head, value) => {
-    const cell = document.createElement("td");
-    cell.textContent = value;  // as text: nothing in a row is ever markup
-    cell.className = head.dataset.class || "";
-    return cell;
+  const line = (index) => {
+    const element = document.createElement("tr");
+    rows[index].forEach((value, column) => {
+      const cell = document.createElement("td");
+      cell.className = looks[column];
+      cell.textContent = value;  // as text: nothing in a row is ever markup
+      element.append(cell);
+    });
+    return element;
   };
 
   const show = () => {
     const pages = Math.max(1, Math.ceil(found.length / PAGE));
     page = Math.min(Math.max(page, 0), pages - 1);
-    const fragment = document.createDocumentFragment();
-    for (const index of found.slice(page * PAGE, (page + 1) * PAGE)) {
-      const line = document.createElement("tr");
-      heads.forEach((head, column) => line.append(cellOf(head, rows[index][column])));
-      fragment.append(line);
-    }
-    body.replaceChildren(fragment);
-    const number = (value) => value.toLocaleString("en");
+    const begin = page * PAGE;
+    const end = Math.min(begin + PAGE, found.length);
+    body.replaceChildren(...found.slice(begin, end).map(line));
     const of = found.length === rows.length ? "" : ` of ${number(rows.length)}`;
-    const span = found.length > PAGE ? `, ${number(page * PAGE + 1)} to ${number(Math.min((page + 1) * PAGE, found.length))} shown` : "";
-    shown.textContent = `${number(found.length)}${of} devices${span}`;
+    const span = pages > 1 ? `, ${number(begin + 1)} to ${number(end)} shown` : "";
+    shown.textContent = `${number(found.length)}${of} ${rows.length === 1 ? "device" : "devices"}${span}`;
+    pageOf.textContent = `Page ${number(page + 1)} of ${number(pages)}`;
+    pager.hidden = pages === 1;
     first.disabled = back.disabled = page === 0;
     on.disabled = last.disabled = page === pages - 1;
   };
+
+  const turn = (button, to) => button.addEventListener("click", () => {
+    page = to();
+    show();
+    // A button that has just become useless gives the keyboard to its neighbour.
+    if (button.disabled) (page === 0 ? on : back).focus();
+  });
+  turn(first, () => 0);
+  turn(back, () => page - 1);
+  turn(on, () => page + 1);
+  turn(last, () => Infinity);
 
   heads.forEach((head, column) => {
     const button = document.createElement("button");
@@ -75,28 +90,25 @@
     button.textContent = head.textContent;
     head.replaceChildren(button);
     button.addEventListener("click", () => {
-      const up = !(sorted && sorted.column === column && sorted.up);
-      sorted = { column, up };
-      heads.forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      sorted = { column, up: !(sorted && sorted.column === column && sorted.up) };
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", sorted.up ? "ascending" : "descending");
       find();
     });
   });
+
   search.addEventListener("input", find);
   outcome.addEventListener("change", find);
-  const turn = (button, to) => button.addEventListener("click", () => { page = to(); show(); });
-  turn(first, () => 0);
-  turn(back, () => page - 1);
-  turn(on, () => page + 1);
-  turn(last, () => Infinity);
-  for (const link of document.querySelectorAll("[data-search]")) {
-    link.addEventListener("click", () => {
-      search.value = link.dataset.search;
-      outcome.value = "";
+  for (const button of document.querySelectorAll("[data-search]")) {
+    button.parentElement.hidden = false;
+    button.addEventListener("click", () => {
+      search.value = button.dataset.search;
+      outcome.value = button.dataset.outcome;
       find();
+      search.focus();
     });
   }
-  document.getElementById("tools").hidden = false;
-  document.getElementById("pager").hidden = false;
-  show();
+  the("tools").hidden = false;
+  the("cut")?.remove();
+  find();  // a browser may have kept what was searched for when the page was opened again
 })();

@@ -1,0 +1,27 @@
+"""What is promised to programs that read ``summary.json`` and what ``--json`` prints (``docs/json.md``)."""
+
+from __future__ import annotations
+
+__all__ = ["VERSION", "number"]
+
+VERSION = 1
+"""Of ``docs/summary.schema.json`` and ``docs/events.schema.json`` alike.
+
+New keys, new events and new codes do not change it. It rises when a key goes away, or comes to mean or hold
+something else.
+"""
+
+_MOST = 2**53 - 1
+"""The largest integer below which every reader of JSON has all of them (RFC 7493, section 2.2)."""
+
+
+def number(found: float) -> float:
+    """Return a number that a ledger holds, as it is, if JSON has it and every reader can take it.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is below 0, too large, infinite, or none.
+    """
+    if not 0 <= found <= _MOST:
+        raise ValueError
+    return found
