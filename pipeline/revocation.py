@@ -107,7 +107,7 @@ class Plan:
         made: Names to delete by kind, once every device is taken back.
         folders: Devices whose folders are to be removed.
         retired: Devices whose earlier certificates were retired: they are left without any.
-        listings: The listings of the run that are written again without these devices, as paths in its folder.
+        listings: The listings of the run that are cleared of these devices, as paths in its folder.
     """
 
     devices: int

@@ -18,7 +18,7 @@ from collections import deque
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import anyio
@@ -57,9 +57,26 @@ def process_pool(workers: int) -> Executor:
     They come from a fork server, never from a plain fork: this process has threads, and a forked copy of it
     could inherit a lock that nobody will release.
     """
+    _start_tracker()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pipeline.workers", "pipeline.keys", "pipeline.staging"])
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_settle)
+
+
+def _start_tracker() -> None:
+    """Start what removes the semaphores of a pool whose own process was killed, without its warning.
+
+    On the terminal of whoever killed the run it would be read as a fault, and they are removed all the same.
+    """
+    before = os.environ.get("PYTHONWARNINGS", "")
+    os.environ["PYTHONWARNINGS"] = f"{before},ignore:resource_tracker:UserWarning".lstrip(",")
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before:
+            os.environ["PYTHONWARNINGS"] = before
+        else:
+            del os.environ["PYTHONWARNINGS"]
 
 
 class Workers:

@@ -210,7 +210,7 @@ def _lines(plan: Plan, scope: Scope, name: str) -> Iterator[str]:
         *made,
         (plan.folders, "folder", " with keys and bundles, removed with what export/ has of these devices"),
         (plan.retired, "device", " left without any certificate: what there was before was retired"),
-        (len(plan.listings), "listing", f", written again without them: {', '.join(plan.listings)}"),
+        (len(plan.listings), "listing", f", cleared of them: {', '.join(plan.listings)}"),
     ]
     yield from (f"{number:>9,} {plural(noun, number)}{what}" for number, noun, what in rows if number)
     stays = [] if scope.things else ["things (see --things)"]

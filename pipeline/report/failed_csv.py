@@ -17,8 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.manifest.columns import Field, Remark, field_of, normalised
-from pipeline.manifest.lookalikes import lookalike
+from pipeline.manifest.columns import Field, Remark, layout_of
 from pipeline.report.csv_chunks import csv_chunks
 from pipeline.text import has_formula, printable_lines, spreadsheet_safe
 
@@ -63,15 +62,14 @@ class Columns:
 
     @property
     def clash(self) -> bool:
-        """Whether a header with these columns would be read otherwise than it is meant.
+        """Whether a manifest's reader would take a header with these columns otherwise than it is meant.
 
-        Headers match without regard to case, ``_`` and ``-``, and some mean a field, or are refused since they all
-        but do. Rows of JSON may use ``hw_rev`` here and ``HW-rev`` there, or have an attribute that is called
-        ``name``; a header cannot.
+        Headers match without regard to case, ``_`` and ``-``, some mean a field, and some are refused since they
+        all but do. Rows of JSON may use ``hw_rev`` here and ``HW-rev`` there, or have an attribute that is called
+        ``name`` or ``policies``; a header cannot.
         """
-        names = {normalised(name) for name in self.attributes}
-        taken = any(field_of(name) or lookalike(normalised(name)) for name in self.attributes)
-        return taken or len(names) < len(self.attributes)
+        understood = layout_of((*self.fields, *self.attributes)).attributes
+        return {column.name for column in understood} != set(self.attributes)
 
 
 def failed_csv(failed: Iterable[tuple[Device, DeviceError | None]], columns: Columns) -> Iterator[bytes]:

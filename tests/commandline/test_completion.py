@@ -66,7 +66,7 @@ def test_every_command_on_a_run_offers_runs_that_are_harmless(
 def test_help_beside_a_word_stays_on_its_line(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, shell: str, columns: str
 ) -> None:
-    """Other shells get a short line of help with each option, never folded: fish would offer the rest as a word."""
+    """Other shells get a short line of help with each option, never folded: fish would offer the rest."""
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("_THINGMILL_COMPLETE", f"complete_{shell}")
     monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "thingmill run --")

@@ -244,7 +244,7 @@ def demo(stage: Stage) -> None:
     """Have a Makefile whose ``demo`` is the project's, with the program that is here and EC keys."""
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     recipe = text.partition("\ndemo:")[2].partition("\n\n")[0].splitlines()[1:]
-    lines = [line.replace("$(BIN)/", "@").replace(" run ", " run --key ec-p256 ") for line in recipe]
+    lines = [line.replace("$(BIN)/", "").replace(" run ", " run --key ec-p256 ") for line in recipe]
     stage.write("Makefile", "\n".join(("demo:", *lines, "")))
 
 

@@ -20,13 +20,16 @@ _SHAPES = (
     # Ids: of certificates and keys, of accounts, of requests, and the host that devices connect to.
     (r"\b[0-9a-f]{64}\b", "HASH"),
     (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "ID"),
-    (r"(?<![\d:.-])\d{12}\b", "ACCOUNT"),
+    (r"\b\d{12}\b", "ACCOUNT"),
     (r"\b[a-z0-9]+-ats\.iot\.[a-z0-9.-]+[a-z]", "ENDPOINT"),
     # Durations on a clock and in seconds, rates, shares and versions.
     (r"(?<![\d:])\d{1,2}(?::\d\d){1,2}(?![\d:])", "CLOCK"),
     (r"\b\d+(?:\.\d+)+\b", "FIGURE"),
     # Whichever device is ready first tries to be another.
     (r"^\S+'s bundle is refused", "A DEVICE's bundle is refused"),
+    # What a machine takes for a key, and so what holds a run up.
+    (r"\bmeasured\b.*", "measured TIME"),
+    (r"^held by .*", "held by LIMITS"),
     # What a machine has: processes, disks, processors.
     (r"\bprocess \d+\b", "process PID"),
     (r"\b[\d,]+ ([kMGT]?B)\b", "SIZE"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import stat
@@ -19,19 +20,20 @@ from pipeline.cores import Keys
 from pipeline.manifest import Totals, names
 from pipeline.manifest.columns import ALIASES, Remark
 from pipeline.manifest.run_table import RUN_KEYS
-from pipeline.plan import KEYS, Plan, as_time
+from pipeline.plan import Plan, as_time
 from pipeline.preflight import remaining
+from pipeline.progress import events
 from pipeline.report.summary_csv import COLUMNS as SUMMARY_COLUMNS
 from pipeline.settings import KeyType
 from pipeline.verify.verdict_rows import COLUMNS as VERDICT_COLUMNS
-from tests.e2e.command import DEVICE_POLICY, MANIFESTS, Workplace
+from tests.e2e.command import DEVICE_POLICY, KEYS, Workplace
 from tests.project.documents import DOCUMENTS, block, code, section, table
 from tests.project.sources import ROOT
+from tests.support.awsiot import DoubleThread
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-README = DOCUMENTS["README.md"]
 MANIFEST = DOCUMENTS["docs/manifest.md"]
 OUTPUT = DOCUMENTS["docs/output.md"]
 TUNING = DOCUMENTS["docs/tuning.md"]
@@ -112,20 +114,21 @@ def test_the_quotas_are_those_of_the_table() -> None:
 
 
 def test_the_plan_shown_is_a_real_one() -> None:
-    """What docs/tuning.md shows of plan is worked out so on two cores, with keys that take next to nothing."""
+    """What docs/tuning.md shows of plan is worked out so on two cores and more, with keys that take no time."""
     shown = block(TUNING, "$ thingmill plan line-7.csv --offline --key ec-p256 --policy line-7-device")
     devices = 10_000
     keys = Keys({KeyType.EC_P256: devices}, {KeyType.EC_P256: 1e-4})
     totals = Totals(devices, with_csr=0, with_policy=devices, memberships=0)
-    plan = Plan.of(totals, granted("", {}), keys, workers=2, cores=2)
-    rows = re.findall(r"^(\S.*?) +([\d,]+) at +([\d.]+)/s  (?:\S+ ?\S+) +(\S.*)$", shown, re.MULTILINE)
-    assert [row[:2] + row[3:] for row in rows if row[0] != KEYS] == [
-        (stage.name, f"{stage.count:,}", as_time(stage.seconds)) for stage in plan.stages if stage.name != KEYS
-    ]
-    assert [row[2] for row in rows if row[0] != KEYS] == [
-        f"{stage.per_second:.1f}" for stage in plan.stages if stage.name != KEYS
-    ]
-    assert [line.strip() for line in shown.splitlines() if line.startswith("  ")] == plan.advice()
+    for cores in (2, 16):
+        plan = Plan.of(totals, granted("", {}), keys, workers=cores, cores=cores)
+        rows = re.findall(r"^(\S+) +([\d,]+) at +([\d.]+)/s  table +(\S.*)$", shown, re.MULTILINE)
+        assert len(rows) > 3
+        assert rows == [
+            (stage.name, f"{stage.count:,}", f"{stage.per_second:.1f}", as_time(stage.seconds))
+            for stage in plan.stages[: len(rows)]
+        ]
+        assert f"about {as_time(plan.seconds)}; {plan.stages[0].name} decides" in shown
+        assert [line.strip() for line in shown.splitlines() if line.startswith("  ")] == plan.advice()
 
 
 def test_the_faults_shown_are_the_real_ones() -> None:
@@ -168,49 +171,40 @@ def test_figures_that_were_measured_are_in_the_results() -> None:
     ] == []
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """What ``make demo`` does, with keys that take less time: where the run is, and what was printed."""
-    pytest.importorskip("ministack", reason="needs the extra `local`")
-    workplace = Workplace(tmp_path_factory.mktemp("demo") / "output")
-    options = ("--local", "--key", "ec-p256", "--policy", DEVICE_POLICY, "--create-missing")
-    run = workplace.run("run", str(MANIFESTS / "demo.csv"), *options)
-    verified = workplace.run("verify", "demo", "--local", "--connect")
-    return workplace.output / "demo", run.stdout + verified.stdout
-
-
-_DIFFER = ((r"\d+:\d\d", "0:00"), (r"[\d.]+ devices/s", "1 devices/s"), (r"TestThing\d+", "TestThing001"))
-"""What differs from run to run."""
-
-
-def shape(text: str) -> list[str]:
-    """Return lines without what differs from run to run, and without blanks at their ends."""
-    for pattern, same in _DIFFER:
-        text = re.sub(pattern, same, text)
-    return [re.sub(r"^(held by +).*", r"\1it", line).rstrip() for line in text.splitlines()]
-
-
-@pytest.mark.xdist_group("embedded")
-def test_the_end_of_a_run_is_shown_as_it_is(demo: tuple[Path, str]) -> None:
-    """What the README shows of the demo is what is printed, but for its times and the pace."""
-    folder, printed = demo
-    shown = block(README, "$ make demo").partition("…\n")[2]
-    assert shape(shown) == shape(printed.replace(str(folder.parent), "output"))
-
-
-@pytest.mark.xdist_group("embedded")
-def test_what_a_run_leaves_is_told(demo: tuple[Path, str]) -> None:
+def test_what_a_run_leaves_is_told(tmp_path: Path) -> None:
     """Each file of a run, and of a bundle, has its line with its mode in docs/output.md, and no other file has."""
-    folder, _ = demo
     told: dict[str, int] = {}
     place = ""
     for line in block(OUTPUT, "output/demo/").splitlines():
         name, mode = line.split()[:2]
-        place = f"{name.rstrip('/')}/" if line.startswith("  d") else place if line.startswith("    ") else ""
-        told[name.rstrip("/") if not line.startswith("    ") else f"{place}{name}"] = int(mode, 8)
-    # Only where something failed; and what the kernel's lock needs.
-    assert told.pop("failed.csv") == 0o644
-    found = {*folder.iterdir(), *(folder / "devices" / "TestThing001").iterdir()} - {folder / "devices"}
-    found.add(folder / "devices" / "TestThing001")
-    assert told == {path.relative_to(folder).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in found}
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        inner = line.startswith("    ")
+        place = place if inner else name
+        told[f"{place}{name}" if inner else name.rstrip("/")] = int(mode, 8)
+    assert told.pop("failed.csv") == stat.S_IMODE(0o644)  # only where something failed
+
+    with DoubleThread() as double:
+        workplace = Workplace(tmp_path / "output", KEYS | {"AWS_ENDPOINT_URL": double.url})
+        manifest = workplace.manifest("demo.txt", "TestThing001\n")
+        workplace.run("run", manifest, "--key", "ec-p256", "--policy", DEVICE_POLICY)
+    folder = workplace.output / "demo"
+    found = {*folder.iterdir(), *(folder / "devices").iterdir(), *(folder / "devices" / "TestThing001").iterdir()}
+    modes = {path.relative_to(folder).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in found}
+    assert modes.pop("devices") == stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert modes == told
+
+
+def test_the_events_of_json_are_told() -> None:
+    """docs/json.md has each event of run with the keys that the module which prints it gives, and no other."""
+    listed = re.findall(r"^(\w+) {2,}(.+)$", events.__doc__ or "", re.MULTILINE)
+    expected = {name: set(re.findall(r"[a-z]+", keys)) for name, keys in listed if name != "event"}
+    told = {row[0].strip("`"): code(row[1]) for row in table(DOCUMENTS["docs/json.md"], "`event`")}
+    assert told.pop("summary") == {"summary.json", "folder"}
+    assert told == {name: keys for name, keys in expected.items() if name != "summary"}
+
+
+def test_every_command_that_prints_json_is_told() -> None:
+    """docs/json.md has a row for each command whose lines the schema describes, beside run, and no other."""
+    schema = json.loads((ROOT / "docs" / "events.schema.json").read_text(encoding="utf-8"))
+    commands = {name.removesuffix("_lines") for name in schema["$defs"] if name.endswith("_lines")}
+    rows = table(DOCUMENTS["docs/json.md"], "command")
+    assert {row[0].strip("`") for row in rows} == commands - {"run"}

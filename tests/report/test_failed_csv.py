@@ -54,7 +54,7 @@ common_names = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min
     lambda name: common_name_fault(name) is None
 )
 attribute_names = st.sampled_from(
-    ["hw-rev", "hw_rev", "HwRev", "site,floor", "#1", "name", "attributes", "-", "id"]
+    ["hw-rev", "hw_rev", "HwRev", "site,floor", "#1", "name", "attributes", "-", "id", "policies", "error_code"]
 )
 devices = st.builds(
     Device,
@@ -166,12 +166,14 @@ def test_nothing_failed_leaves_no_file(tmp_path: Path, stale: str) -> None:
     assert not (root / FAILED_JSONL).exists()
 
 
-def test_attributes_that_one_header_cannot_name_go_to_jsonl(tmp_path: Path) -> None:
-    """Where two attributes differ only by case, failed.jsonl takes the place of failed.csv and keeps both."""
-    failed = [
-        replace(device("a"), attributes={"hw_rev": "1"}),
-        replace(device("b"), attributes={"HW-rev": "2"}),
-    ]
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("hw_rev", "HW-rev"), ("site", "policy_name"), ("site", "keytyp")],
+    ids=["differ by case", "means a field", "all but means a field"],
+)
+def test_attributes_that_one_header_cannot_name_go_to_jsonl(tmp_path: Path, first: str, second: str) -> None:
+    """Where a header would be taken otherwise, failed.jsonl takes the place of failed.csv and keeps all."""
+    failed = [replace(device("a"), attributes={first: "1"}), replace(device("b"), attributes={second: "2"})]
     report(tmp_path / "run", [Fate(each, State.LISTED, failed=WHY) for each in failed])
     assert not (tmp_path / "run" / FAILED_CSV).exists()
     assert read_back(tmp_path / "run" / FAILED_JSONL) == failed

@@ -19,7 +19,9 @@ def lose(scene: Scene) -> None:
     """Kill a run when three certificates are issued whose answers never came, and one more is asked for."""
     scene.aws.run(lambda double: double.faults.script(ISSUE, Hang(after=True), times=None))
     scene.at(LOST + 1, scene.signal, ISSUE)
-    assert scene.run().killed
+    ended = scene.run()
+    assert ended.killed
+    assert ended.err == ""
     scene.aws.until(lambda double: all(call.outcome != PENDING for call in double.journal.calls))
     scene.aws.run(lambda double: double.faults.clear())
 
