@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_ROWS", "Column", "Table", "table_of"]
 
-MOST_ROWS = 20_000
-"""Devices that a page has at most: some 5 MiB, which a browser still searches at each key that is pressed."""
+MOST_ROWS = 10_000
+"""Devices that a page has at most: some 3 MiB, which a browser still searches at each key that is pressed."""
 
 _NOT_DONE = f"outcome IS NOT NULL OR state < {State.DONE:d}"
 
