@@ -36,9 +36,11 @@ def test_check_names_every_fault_with_its_place(workplace: Workplace) -> None:
 
 
 def test_check_tells_programs_the_same(workplace: Workplace) -> None:
-    """With --json each fault is an object with file, line, column and reason."""
+    """With --json each fault is an object with file, line, column and reason, and the last one counts them."""
     plain = workplace.run("check", FAULTY, expect=2).stdout.splitlines()
-    events = [json.loads(line) for line in workplace.run("check", FAULTY, "--json", expect=2).stdout.splitlines()]
+    printed = workplace.run("check", FAULTY, "--json", expect=2).stdout.splitlines()
+    *events, summary = map(json.loads, printed)
+    assert summary["faults"] == len(events)
     assert ["{file}:{line}:{column}: {reason}".format(**event) for event in events] == plain
 
 
