@@ -74,7 +74,8 @@ def assert_all_is_retired(scene: Scene) -> None:
     for found in certificates:
         assert (found.status, found.things, found.policies) == ("ACTIVE", [found.common_name], [POLICY])
     _, out, _ = retire(scene, "--all", "--yes", "--json")
-    assert out == ""
+    [plan] = map(json.loads, out.splitlines())
+    assert (plan["event"], plan["with_old_certificates"], plan["certificates"]) == ("plan", 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +108,13 @@ def test_a_dry_run_tells_and_changes_nothing(scene: Scene) -> None:
 
 
 def test_who_was_seen_is_told_as_json(scene: Scene) -> None:
-    """Each device has a line and the end a summary; lines that do not count are told on standard error."""
+    """First the plan, a line for each device, a summary; lines that do not count are told on standard error."""
     seen = scene.folder / "seen.txt"
     seen.write_text("device-0\nstranger\n{}\n", encoding="ascii")
     code, out, err = retire(scene, "--seen", str(seen), "--yes", "--json")
     assert code == 0, err
-    device, summary = map(json.loads, out.splitlines())
+    plan, device, summary = map(json.loads, out.splitlines())
+    assert (plan["event"], plan["version"], plan["devices"]) == ("plan", 1, 1)
     assert (device["event"], device["thing_name"], len(device["certificates"])) == ("retired", "device-0", 1)
     assert summary == {
         "event": "summary",
