@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.bundles.names import FORMAT_NAMES, LISTING_NAMES
 from pipeline.cli.nearest import did_you_mean
 from pipeline.errors import UsageError
 from pipeline.text import printable
@@ -21,7 +20,10 @@ def known(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UsageError: There is none of such a name.
     """
-    there = (*FORMAT_NAMES, *LISTING_NAMES)
+    from pipeline.bundles.formats import FORMATS, PEM
+    from pipeline.bundles.listings import LISTINGS
+
+    there = (PEM, *FORMATS, *LISTINGS)
     for name in names:
         if name not in there:
             near = did_you_mean(name, there)
