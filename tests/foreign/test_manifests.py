@@ -116,7 +116,7 @@ def test_check_says_so_harmlessly(desk: Desk, suffix: str, as_json: bool) -> Non
     assert acting_in(ended.out) == []
     assert acting_in(ended.err) == []
     if as_json:
-        assert {"file", "line", "column", "reason"} == set(objects_of(ended.out)[0])
+        assert {"event", "file", "line", "column", "reason"} == set(objects_of(ended.out)[0])
 
 
 @pytest.mark.parametrize(
