@@ -90,6 +90,10 @@ def hostile_texts(max_size: int = 6) -> st.SearchStrategy[str]:
     return st.lists(_pieces, min_size=1, max_size=max_size).map("".join)
 
 
+_LINK = re.compile(r"\x1b\]8;(?:id=[0-9]+;file:///[!-~]*|;)\x1b\\")
+"""A hyperlink (OSC 8): its address is a file's, percent-encoded."""
+
+
 def acting_in(text: str) -> list[str]:
     """Return the characters of a text that are not plainly seen; LF alone is allowed, it ends our own lines."""
     marks, found = 0, []
@@ -102,8 +106,8 @@ def acting_in(text: str) -> list[str]:
 
 
 def strays_on_a_terminal(shown: bytes) -> list[str]:
-    """Return what a terminal would act on besides what rich itself draws with."""
-    return acting_in(_RICH.sub("", shown.decode("utf-8")))
+    """Return what a terminal would act on besides what rich itself draws with, and links to files of ours."""
+    return acting_in(_RICH.sub("", _LINK.sub("", shown.decode("utf-8"))))
 
 
 def cells_of(content: bytes) -> list[list[str]]:
