@@ -118,7 +118,14 @@ def _row(option: typer.core.TyperOption, *, settings: bool) -> tuple[str, ...]:
     names = ", ".join(f"`{name}`" for name in option.opts)
     value = f"`{option.metavar}`" if option.metavar else ""
     setting = [f"`{option.name}`" if option.name in RUN_KEYS else ""] if settings else []
-    return (names, value, *setting, _default(option), _words(option.help or ""))
+    return (names, value, *setting, _default(option), _words(option.help or "") + _limits(option))
+
+
+def _limits(option: typer.core.TyperOption) -> str:
+    """Say which numbers an option takes, where not all of them."""
+    if option.min is None:
+        return ""
+    return f" {option.min:g} and more." if option.max is None else f" {option.min:g} to {option.max:g}."
 
 
 def _usage(argument: typer.core.TyperArgument) -> str:
