@@ -117,7 +117,7 @@ def test_a_private_folder_is_private_and_is_checked_again(tmp_path: Path) -> Non
     with pytest.raises(DiskError, match="other users"):
         files.private_folder(folder)
     (tmp_path / "link").symlink_to(tmp_path / "devices")
-    with pytest.raises(DiskError, match="not a folder"):
+    with pytest.raises(DiskError, match="symbolic link"):
         files.private_folder(tmp_path / "link")
 
 
