@@ -121,7 +121,7 @@ def _photograph(report: Path, picture: Path, chromium: str, playwright: Any) -> 
         page = browser.new_page(viewport={"width": 1200, "height": 800}, color_scheme="light")
         page.goto(report.as_uri())
         box = page.locator("figure").bounding_box()
-        clip = {"x": 0, "y": 0, "width": 1200, "height": box["y"] + box["height"] + 16}
+        clip = {"x": 0, "y": 0, "width": 1200, "height": box["y"] + box["height"]}
         page.screenshot(path=picture, full_page=True, clip=clip)
 
 

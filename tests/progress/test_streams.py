@@ -89,6 +89,7 @@ def test_an_event_has_these_keys() -> None:
     stdout = io.StringIO()
     events = JsonEvents(stdout, now=lambda: MOMENT)
     error = DeviceError(4, "WrongKey", "the certificate is for another key", advice="run again")
+    events.announce("line-7", 3)
     events.reached(device("a"), State.KEYED)
     events.failed(device("b"), error)
     events.skipped(device("c"), error)
@@ -96,6 +97,7 @@ def test_an_event_has_these_keys() -> None:
     why = {"step": 4, "code": "WrongKey", "message": "the certificate is for another key"}
     time = "2026-01-02T03:04:05.678Z"
     assert [json.loads(line) for line in stdout.getvalue().splitlines()] == [
+        {"event": "begin", "version": 1, "run": "line-7", "devices": 3, "time": time},
         {"event": "reached", "thing": "a", "state": "KEYED", "step": 2, "time": time},
         {"event": "failed", "thing": "b", **why, "advice": "run again", "time": time},
         {"event": "skipped", "thing": "c", **why, "time": time},

@@ -103,12 +103,11 @@ def test_a_real_run_is_shown_without_a_word_to_anybody(
         assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         light = tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert light == (scheme == "light")
-        picture = tab.page.screenshot(path=tmp_path / "page.png")
-        assert len(picture) > 10_000
+        assert len(tab.page.screenshot(path=tmp_path / "page.png")) > 10_000
     assert tab.requests == [real.as_uri()]
     assert tab.noises == []
-    counts = table_after(real.read_text(encoding="utf-8"), 'id="processes"')
-    assert [row[-1] for row in counts] == ["interrupted", "with failures"]
+    processes = table_after(real.read_text(encoding="utf-8"), 'id="processes"')
+    assert [row[-1] for row in processes] == ["interrupted", "with failures"]
 
 
 def test_a_search_leaves_what_has_the_words(tab: Tab) -> None:
@@ -230,7 +229,7 @@ def test_a_printed_page_is_black_on_white_without_controls(browser: Browser, fol
         style = "(() => { const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]; })()"
         assert tab.page.evaluate(style) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
         assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert tab.page.locator(".cause li", has_text="old-20").bounding_box()
+        assert tab.page.locator(".cause li", has_text="old-20").evaluate("found => found.checkVisibility()")
         assert tab.page.locator("#shown").inner_text() == "153 devices, 1 to 100 shown"
         assert tab.page.pdf(format="A4").startswith(b"%PDF-")
 

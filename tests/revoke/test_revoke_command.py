@@ -190,3 +190,17 @@ def test_at_a_terminal_it_asks(account: Workplace, double: DoubleThread) -> None
     assert shown.count("3 devices of lot are to be taken back") == 1
     assert "lot: 3 devices taken back" in shown
     assert double.run(lambda running: len(running.account.store.certificates)) == 0
+
+
+def test_where_nothing_is_left_a_listing_is_still_cleared(account: Workplace) -> None:
+    """A kill can come between the last device and the listings: once more without --yes does what was left."""
+    account.run("export", "lot", "--format", "bulk-results")
+    listing = account.output / "lot" / "export" / "bulk-results" / "results.json"
+    stale = listing.read_bytes()
+    account.run("revoke", "lot", "--yes", *FAST)
+    assert (listing.read_bytes(), len(stale.splitlines())) == (b"", 3)
+    listing.write_bytes(stale)
+    code, shown = answer(account, ("revoke", "lot", *FAST), "")
+    assert code == 0, shown
+    assert "nothing is left to take back" in shown
+    assert listing.read_bytes() == b""
