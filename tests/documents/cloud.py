@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from aiobotocore.session import AioSession
     from anyio.from_thread import BlockingPortal
     from types_aiobotocore_iot.client import IoTClient
 
@@ -43,6 +46,8 @@ REGION = "eu-central-1"
 
 _QUOTAS = {"CreateCertificateFromCsr": 15.0, "AttachPolicy": 15.0, "CreateThing": 100.0, "DescribeThing": 350.0}
 """What Service Quotas answers, by API. What is left out is not there to be asked for."""
+
+_USER = "line-7"
 
 _BLIND_TO = "iot:AttachPolicy"
 """What the embedded AWS IoT asks for on ``*``, which no ARN allows (``tests/permissions/test_enforced.py``)."""
@@ -82,14 +87,20 @@ class Cloud:
     folder: Path
     _portal: BlockingPortal
     _double: AwsIotDouble
+    _numbers: Iterator[int]
 
-    def open_account(self, number: str) -> Tenant:
-        """Make a user in an account of this number, which has nothing else in it.
+    def open_account(self) -> Tenant:
+        """Make a user in an account that has nothing else in it.
 
         One account is in use at a time: the double knows the last one alone.
         """
+        number = str(next(self._numbers))
         self._double.account.arns = Arns(REGION, number)
         return self._portal.call(_make_user, self.url, number)
+
+    def allow(self, tenant: Tenant, policy: dict[str, Any]) -> None:
+        """Have an account's user do what an IAM policy says, and nothing else."""
+        self._portal.call(_allow, self.url, tenant.number, policy)
 
     def change(self, tenant: Tenant, act: Callable[[IoTClient], Awaitable[object]]) -> None:
         """Do something in an account behind the back of the commands, as its root user."""
@@ -106,7 +117,7 @@ def cloud(folder: Path) -> Iterator[Cloud]:
         double.account.quotas |= {f"{api} API TPS": value for api, value in _QUOTAS.items()}
         stack.enter_context(portal.wrap_async_context_manager(double))
         door = stack.enter_context(portal.wrap_async_context_manager(_door(aws, double)))
-        yield Cloud(door, aws.mqtt_port, aws.ca_pem, folder, portal, double)
+        yield Cloud(door, aws.mqtt_port, aws.ca_pem, folder, portal, double, count(123456789012))
 
 
 @asynccontextmanager
@@ -158,9 +169,15 @@ async def _door(aws: Embedded, double: AwsIotDouble) -> AsyncIterator[str]:
             await runner.cleanup()
 
 
+@cache
+def _session() -> AioSession:
+    # Reading the service models is most of what a client costs.
+    return get_session()
+
+
 def _client(service: str, url: str, number: str) -> Any:  # noqa: ANN401  botocore makes its type from the service
     # The embedded AWS IoT takes twelve digits in an access key's place for the root user of that account.
-    return get_session().create_client(  # type: ignore[call-overload]
+    return _session().create_client(  # type: ignore[call-overload]
         service,
         endpoint_url=url,
         region_name=REGION,
@@ -170,15 +187,19 @@ def _client(service: str, url: str, number: str) -> Any:  # noqa: ANN401  botoco
 
 
 async def _make_user(url: str, number: str) -> Tenant:
-    policy = iam_policy(list(NEEDS), Place(ANY, ANY))
+    async with _client("iam", url, number) as iam:
+        await iam.create_user(UserName=_USER)
+        key = (await iam.create_access_key(UserName=_USER))["AccessKey"]
+    await _allow(url, number, iam_policy(list(NEEDS), Place(ANY, ANY)))
+    return Tenant(number, key["AccessKeyId"], key["SecretAccessKey"])
+
+
+async def _allow(url: str, number: str, policy: dict[str, Any]) -> None:
     for statement in policy["Statement"]:
         if _BLIND_TO in statement["Action"]:
             statement["Resource"] = "*"
     async with _client("iam", url, number) as iam:
-        await iam.create_user(UserName="line-7")
-        await iam.put_user_policy(UserName="line-7", PolicyName="thingmill", PolicyDocument=json.dumps(policy))
-        key = (await iam.create_access_key(UserName="line-7"))["AccessKey"]
-    return Tenant(number, key["AccessKeyId"], key["SecretAccessKey"])
+        await iam.put_user_policy(UserName=_USER, PolicyName="thingmill", PolicyDocument=json.dumps(policy))
 
 
 async def _change(url: str, number: str, act: Callable[[IoTClient], Awaitable[object]]) -> None:

@@ -45,7 +45,7 @@ def play(text: str, stage: Stage, scene: Scene) -> list[str]:
             if command.text not in NOT_RUN and command.text.split()[0] in _NEVER:
                 complaints.append(f"line {command.line}: {command.text}: neither run nor in NOT_RUN")
                 continue
-            if command.text in NOT_RUN or _is_spared(command, stage, scene):
+            if command.text in NOT_RUN or _is_spared(command, stage, scene) or _comes_again(command, text):
                 continue
             if command.text in scene.before:
                 scene.before[command.text](stage)
@@ -61,6 +61,12 @@ def play(text: str, stage: Stage, scene: Scene) -> list[str]:
     known = {*scene.before, *scene.codes, *(scene.usual or ())}
     complaints += [f"{name}: no command is so any more" for name in sorted(known) if not met[name]]
     return complaints
+
+
+def _comes_again(command: Command, text: str) -> bool:
+    """Return whether a document names a command first and shows it with its output later."""
+    later = (other for block in blocks_of(text) for other in block.commands if other.line > command.line)
+    return command.shown is None and any(other.text == command.text and other.shown for other in later)
 
 
 def _is_spared(command: Command, stage: Stage, scene: Scene) -> bool:

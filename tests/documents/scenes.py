@@ -76,20 +76,15 @@ _SCENES: Mapping[str, Scene] = {
             {
                 "thingmill run line-7.csv --profile factory --policy device",
                 "thingmill status line-7",
-                "thingmill status line-7 --watch",
                 "thingmill report line-7",
-                "thingmill report output/line-7 --json",
                 "thingmill export line-7 --format tar --format greengrass",
-                "thingmill export line-7 --format bulk-results --to handover",
                 "thingmill reconcile line-7 --profile factory --dry-run",
-                "thingmill reconcile line-7 --profile factory",
             }
         ),
     ),
     "docs/formats.md": Scene(
         prepare=scenery.all_of(scenery.line_7("pump-001"), scenery.password_store),
         before={
-            "openssl pkcs12 -in pump-001.p12 -passin file:password -nodes": scenery.pkcs12,
             "python -m esp_idf_nvs_partition_gen encrypt"
             " pump-001.nvs.csv pump-001.bin 0x6000 --inputkey nvs-keys.bin": scenery.nvs,
             'cd "$(mktemp -d)"; umask 077': scenery.esp_secure_cert,
@@ -110,7 +105,6 @@ _SCENES: Mapping[str, Scene] = {
         prepare=scenery.line_7("flow-7-001", "flow-7-002", "flow-7-003"),
         before={
             _VERIFIED: scenery.a_policy_less,
-            "cd output/demo/devices/TestThing001": scenery.one_of_the_demo,
             "thingmill retire line-7-2026 --seen connected.jsonl --dry-run": scenery.connected,
         },
         codes={_VERIFIED: 1},
@@ -119,7 +113,7 @@ _SCENES: Mapping[str, Scene] = {
     "docs/tuning.md": Scene(prepare=scenery.line_7(*(f"flow-7-{number:05}" for number in range(10_000)))),
     "docs/tutorial.md": Scene(
         prepare=scenery.pilot,
-        before={_PLANT: scenery.sample},
+        before={"thingmill policy --profile factory > pump.json": scenery.allowed, _PLANT: scenery.sample},
         figures={str(scenery.SAMPLE): "1,000", str(scenery.SAMPLE - 3): "997"},
     ),
 }

@@ -37,9 +37,9 @@ _FOREGROUND = "thingmill local"
 """Goes on until Ctrl-C, so the rest of the document happens meanwhile."""
 
 _SHELL = """
+{exports}
 cd -- {folder} || exit 99
 umask {umask}
-{exports}
 set -o pipefail
 (exit {code})
 {command}
@@ -65,7 +65,6 @@ class Stage:
     Args:
         scratch: An empty folder.
         cloud: What stands for AWS.
-        number: The account's, which nobody else uses.
         whole: Whether time does not matter.
 
     Attributes:
@@ -76,13 +75,11 @@ class Stage:
 
     scratch: Path
     cloud: Cloud
-    number: int
     whole: bool = False
     root: Path = field(init=False)
     home: Path = field(init=False)
     tenant: Tenant = field(init=False)
     _folder: Path = field(init=False)
-    _cores: set[int] = field(default_factory=set)
     _umask: str = "022"
     _exports: str = ""
     _code: int = 0
@@ -101,26 +98,19 @@ class Stage:
         self.new_account()
 
     def __enter__(self) -> Self:
-        """Let commands have two cores, as where the documents' output is from: what plan says depends on them."""
-        if sys.platform == "linux":
-            self._cores = os.sched_getaffinity(0)
-            os.sched_setaffinity(0, sorted(self._cores)[:2])
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End what is still in the foreground of some terminal."""
-        if sys.platform == "linux":
-            os.sched_setaffinity(0, self._cores)
         for process in self._foreground:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=30)
 
     def new_account(self) -> None:
         """Have the profile ``factory``, which is the default too, belong to an account with nothing in it."""
-        self.tenant = self.cloud.open_account(f"{self.number:012}")
-        self.number += 1
+        self.tenant = self.cloud.open_account()
         lines = (
             f"region = {REGION}",
             f"endpoint_url = {self.cloud.url}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,17 +38,12 @@ CASES = [
 ]
 
 
-def account_of(name: str) -> int:
-    """Return the number of a document's first account, which no other document has."""
-    return 123_000_000_000 + zlib.crc32(name.encode()) % 1_000_000 * 100
-
-
 @pytest.mark.parametrize(("name", "whole"), CASES)
 def test_commands_do_what_the_document_says(name: str, whole: bool, aws: Cloud, tmp_path: Path) -> None:
     """Each command ends with the exit code that the document says, or 0, and prints what the document shows."""
     used = {word for command in SHOWN[name] for word in command.text.split()}
     needs(*sorted(used & {"age", "openssl"}))
-    with Stage(tmp_path, aws, account_of(name), whole) as stage:
+    with Stage(tmp_path, aws, whole) as stage:
         complaints = play(TEXTS[name], stage, scene_of(name))
     assert not complaints, "\n".join([name, *complaints])
 
