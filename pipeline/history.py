@@ -21,6 +21,7 @@ from pipeline.device import State
 from pipeline.errors import DiskError
 from pipeline.ledger import Sample
 from pipeline.meter import Limit, Reading
+from pipeline.published import number
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -31,11 +32,9 @@ if TYPE_CHECKING:
     from pipeline.meter import Meter
     from pipeline.settings import Settings
 
-__all__ = ["MOST", "About", "History", "options_of", "pause_after", "reading_of"]
+__all__ = ["About", "History", "options_of", "pause_after", "reading_of"]
 
 EVERY_SECONDS = 1.0
-MOST = 1e12
-"""More than any number that a run counts: what is above was written by nobody."""
 PART = 1 / 600
 """The part of a process's time after which it notes a reading again, once that is longer than a second."""
 
@@ -159,9 +158,9 @@ def reading_of(sample: Sample) -> Reading | None:
         return Reading(
             reached=_by_state(fields["reached"], int),
             spent=_by_state(fields["spent"], float),
-            failed=int(_number(fields["failed"])),
-            skipped=int(_number(fields["skipped"])),
-            throttles={printable(api): int(_number(number)) for api, number in fields["throttles"].items()},
+            failed=int(number(fields["failed"])),
+            skipped=int(number(fields["skipped"])),
+            throttles={printable(api): int(number(times)) for api, times in fields["throttles"].items()},
             limit=None if limit is None else _limit_of(limit),
         )
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
@@ -169,16 +168,10 @@ def reading_of(sample: Sample) -> Reading | None:
 
 
 def _by_state(found: Mapping[str, Any], kind: type[int | float]) -> dict[str, Any]:
-    return {state.name: kind(_number(found[state.name])) for state in State if state.name in found}
-
-
-def _number(found: float) -> float:
-    if not 0 <= found < MOST:
-        raise ValueError
-    return found
+    return {state.name: kind(number(found[state.name])) for state in State if state.name in found}
 
 
 def _limit_of(fields: Mapping[str, Any]) -> Limit:
     rate = fields["per_second"]
-    rate = None if rate is None else float(_number(rate))
-    return Limit(printable(fields["name"]), rate, int(_number(fields["waiting"])))
+    rate = None if rate is None else float(number(rate))
+    return Limit(printable(fields["name"]), rate, int(number(fields["waiting"])))

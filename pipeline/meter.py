@@ -88,6 +88,7 @@ class Meter:
         spent: Seconds that devices took for the way to each state from the one before, in all.
         failed: How many failed in this process.
         skipped: How many were left alone.
+        left_out: How many are not meant this time, and are not done either.
         last_failures: The latest failures, newest last.
         listeners: Who else is told.
         limit: Returns what decides the pace now, or None (set by the run).
@@ -101,6 +102,7 @@ class Meter:
     spent: dict[State, float] = field(default_factory=lambda: dict.fromkeys(State, 0.0))
     failed: int = 0
     skipped: int = 0
+    left_out: int = 0
     last_failures: deque[tuple[str, DeviceError]] = field(default_factory=lambda: deque(maxlen=3))
     listeners: list[Listener] = field(default_factory=list)
     limit: Callable[[], Limit | None] = lambda: None
@@ -108,8 +110,9 @@ class Meter:
     stopping: bool = False
     _skipped_before: int = 0
 
-    def begin(self, counts: Mapping[State, int], skipped: int) -> None:
+    def begin(self, counts: Mapping[State, int], skipped: int, left_out: int = 0) -> None:
         """Start from what a ledger holds already: devices by the state they are in."""
+        self.left_out = left_out
         self.total = sum(counts.values())
         for state in State:
             self.at_least[state] = sum(number for other, number in counts.items() if other >= state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["VERSION", "number"]
+__all__ = ["MOST", "VERSION", "number"]
 
 VERSION = 1
 """Of ``docs/summary.schema.json`` and ``docs/events.schema.json`` alike.
@@ -11,8 +11,8 @@ New keys, new events and new codes do not change it. It rises when a key goes aw
 something else.
 """
 
-_MOST = 2**53 - 1
-"""The largest integer below which every reader of JSON has all of them (RFC 7493, section 2.2)."""
+MOST = 2**53
+"""Below it every reader of JSON has all integers (RFC 7493, section 2.2)."""
 
 
 def number(found: float) -> float:
@@ -22,6 +22,6 @@ def number(found: float) -> float:
         TypeError: It is no number.
         ValueError: It is below 0, too large, infinite, or none.
     """
-    if not 0 <= found <= _MOST:
+    if not 0 <= found < MOST:
         raise ValueError
     return found

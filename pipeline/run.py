@@ -163,8 +163,7 @@ class Run:
     async def _report(self, ledger: Ledger, folder: RunFolder, started: datetime, history: History) -> None:
         """Write the reports from what is durable, also when the run was stopped."""
         problem = self._fatal or (InterruptedRunError("") if self.stop.requested else None)
-        failed = ledger.read.outcomes()["failed"]
-        code = problem.exit_code if problem is not None else int(failed > 0)
+        code = problem.exit_code if problem is not None else int(ledger.read.is_unfinished())
         usage = report.Usage.of(self.meter, started, datetime.now(UTC), code)
         await history.end(usage.to_json())
         failpoints.hit("report.before")
@@ -197,10 +196,11 @@ class Run:
         files.sweep_temporaries(folder.root)
         refuse_revoked(ledger.read, folder.root)
         await ledger.enrol(self.roster.path, partial=settings.resumes_failed)
-        left_alone = ledger.read.count(f"outcome IS NOT NULL AND state < {State.DONE:d}")
-        if settings.resumes_failed:
-            left_alone += ledger.read.count(f"outcome IS NULL AND state < {State.DONE:d} AND NOT {IN_ROSTER}")
-        self.meter.begin(ledger.read.counts(), left_alone)
+        unfinished = f"state < {State.DONE:d}"
+        skipped = ledger.read.count(f"outcome IN ('skipped', 'revoked') AND {unfinished}")
+        others = f"(outcome IS NULL OR outcome = 'failed') AND {unfinished} AND NOT {IN_ROSTER}"
+        left_out = ledger.read.count(others) if settings.resumes_failed else 0
+        self.meter.begin(ledger.read.counts(), skipped, left_out)
         return ledger
 
     def _abort(self, error: ThingmillError) -> None:

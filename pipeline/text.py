@@ -82,7 +82,12 @@ def _escape(char: str) -> str:
 
 def has_formula(text: str) -> bool:
     """Return whether some spreadsheet takes a cell of this text, or a part of it behind ``;``, for a formula."""
-    return text.startswith(_FORMULA) or _AFTER_SEMICOLON.search(text) is not None
+    return _begins_one(text) or _AFTER_SEMICOLON.search(text) is not None
+
+
+def _begins_one(text: str) -> bool:
+    # A reader that is careless with quotes and blanks takes what stands behind them for the cell's begin.
+    return text.lstrip('" ').startswith(_FORMULA)
 
 
 def spreadsheet_safe(text: str) -> str:
@@ -96,4 +101,4 @@ def spreadsheet_safe(text: str) -> str:
     "'=1+1; '@SUM(A1)"
     """
     shown = _AFTER_SEMICOLON.sub(r"\1'", printable(text))
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    return f"'{shown}" if _begins_one(shown) else shown

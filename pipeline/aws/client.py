@@ -71,6 +71,12 @@ def _is_private(endpoint_url: str) -> bool:
 
 
 def _refuse_public(endpoint_url: str) -> None:
+    if "@" in urlsplit(endpoint_url).netloc:
+        # Not shown: it would stand in the ledger and in every report, too.
+        raise UsageError(
+            "the endpoint's address has a user or a password in it",
+            advice="leave them out: credentials come from the AWS chain (--profile, environment, role) alone",
+        )
     if not _is_private(endpoint_url):
         raise UsageError(
             f"the endpoint {printable(endpoint_url)} is not encrypted",

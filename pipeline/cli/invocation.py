@@ -6,6 +6,7 @@ import shlex
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import files, report
@@ -89,7 +90,7 @@ class Invocation:
         if problem is not None:
             show(problem)
             return problem.exit_code
-        return 1 if self._summary is not None and self._summary.outcomes["failed"] else 0
+        return 1 if self._summary is not None and not self._summary.is_finished else 0
 
     def _announce(self) -> JsonEvents:
         """Begin the stream of events, before anything is asked or done."""
@@ -169,5 +170,10 @@ class Invocation:
         if self.kind == "json":
             print_summary(summary, sys.stdout)
         elif self.kind == "auto":
-            command = shlex.join(["thingmill", *sys.argv[1:]])
-            final_table(summary, stream=sys.stdout, resume=None if summary.is_finished else command)
+            final_table(summary, stream=sys.stdout, resume=None if summary.is_finished else self._resume())
+
+    def _resume(self) -> str:
+        """Return what goes on with the run: this command, unless it was given a list of failures that is gone."""
+        if self.settings.resumes_failed and not Path(self.settings.manifest).exists():
+            return "thingmill run with the whole manifest, and the options that the run was begun with"
+        return shlex.join(["thingmill", *sys.argv[1:]])

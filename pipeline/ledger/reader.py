@@ -205,9 +205,14 @@ class Reader:
 
     def is_finished(self, roster: Path) -> bool:
         """Return whether nothing is left to do for any device of a manifest, and no other is in the ledger."""
-        open_rows = "SELECT 1 FROM devices WHERE state < 8 AND (outcome IS NULL OR outcome = 'failed') LIMIT 1"
         with schema.readable():
-            return not self._ask(open_rows) and enrolment.is_enrolled(self._connection, roster)
+            return not self.is_unfinished() and enrolment.is_enrolled(self._connection, roster)
+
+    def is_unfinished(self) -> bool:
+        """Return whether some device failed or is still under way."""
+        return bool(
+            self._ask("SELECT 1 FROM devices WHERE state < 8 AND (outcome IS NULL OR outcome = 'failed') LIMIT 1")
+        )
 
     def requested_at(self, seq: int) -> float:
         """Return when a device's certificate was asked for, seconds of the epoch by AWS's clock."""

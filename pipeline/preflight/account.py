@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["Account", "look", "make_missing"]
 
 MQTT_PORT = 8883
+_LAST_PORT = 65_535
 
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
+_HOST = re.compile(r"([A-Za-z0-9.-]{1,253})(?::([1-9][0-9]{0,4}))?", re.ASCII)
+"""A host name, and the port that an emulator may add to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +139,15 @@ async def make_missing(
 async def _endpoint(registry: Registry, embedded: Embedded | None) -> Endpoint:
     if embedded is not None:
         return Endpoint(embedded.mqtt_host, embedded.mqtt_port, embedded.ca_pem)
-    host = await registry.describe_endpoint()
-    if not _HOST.fullmatch(host):
+    answer = await registry.describe_endpoint()
+    found = _HOST.fullmatch(answer)
+    port = int(found[2] or MQTT_PORT) if found else 0
+    if found is None or port > _LAST_PORT:
         raise RefusedError(
-            f"DescribeEndpoint answered {printable(host)!r}, which is no host name",
+            f"DescribeEndpoint answered {printable(answer)!r}, which is no host name",
             advice="see that --endpoint-url leads to AWS IoT, and that no proxy answers in its place",
         )
-    return Endpoint(host, MQTT_PORT, amazon_roots())
+    return Endpoint(found[1], port, amazon_roots())
 
 
 async def _absent(exists: Callable[[str], Awaitable[bool]], names: Iterable[str]) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ class Gauge:
         """Return how the run stands now."""
         meter = self._meter
         rate = self._rate()
-        remaining = meter.total - meter.at_least[State.DONE] - meter.failed - meter.skipped
+        remaining = meter.total - meter.at_least[State.DONE] - meter.failed - meter.skipped - meter.left_out
         return Figures(
             stages={label: meter.at_least[state] for label, state in STAGES.items()},
             total=meter.total,

@@ -80,14 +80,13 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
     for outcome, number in summary.outcomes.items():
         if number:
             yield outcome, f"{number:,}{_standing(summary) if outcome == 'open' else ''}"
-    issued = sum(usage.issued for usage in summary.processes)
-    if issued:
-        yield "certificates", f"{issued:,} issued"
-    throttles = dict(_throttles(summary))
+    if summary.issued:
+        yield "certificates", f"{summary.issued:,} issued"
+    throttles = summary.pace.throttles
     if throttles:
         worst = max(throttles, key=lambda api: throttles[api])
         most = "all" if len(throttles) == 1 else f"{throttles[worst]:,}"
-        yield "throttles", f"{sum(throttles.values()):,}, {most} by {worst}"
+        yield "throttles", f"{sum(throttles.values()):,}, {most} by {printable(worst)}"
     yield from _pace(summary)
 
 
@@ -105,26 +104,16 @@ def _standing(summary: Summary) -> str:
 _UNDER_WAY = frozenset(state.name for state in State if state is not State.DONE)
 
 
-def _throttles(summary: Summary) -> Iterator[tuple[str, int]]:
-    names = sorted({api for usage in summary.processes for api in usage.throttles})
-    for name in names:
-        number = sum(usage.throttles.get(name, 0) for usage in summary.processes)
-        if number:
-            yield name, number
-
-
 def _pace(summary: Summary) -> Iterator[tuple[str, str]]:
-    """How long it took, how fast that was, and what held it; of all processes where the ledger tells."""
-    pace, usage = summary.pace, summary.usage
-    seconds = pace.seconds or usage.seconds
-    if seconds is None:
+    """How long all processes took, how fast that was, and what held it."""
+    pace = summary.pace
+    if not pace.seconds:
         return
-    done = sum(bar.done for bar in pace.bars) if pace.seconds else usage.done
-    took = clock_time(seconds)
-    if len(summary.processes) > 1 and pace.seconds:
+    took = clock_time(pace.seconds)
+    if len(summary.processes) > 1:
         took += f" in {len(summary.processes):,} processes"
-    if done and seconds:
-        took += f", {done / seconds:.1f} devices/s"
+    if done := sum(bar.done for bar in pace.bars):
+        took += f", {done / pace.seconds:.1f} devices/s"
     yield "took", took
     shares = {name: share for name, share in pace.ruled.items() if share >= 0.005}
     if shares:

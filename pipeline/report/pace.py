@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.device import State
-from pipeline.history import MOST, reading_of
+from pipeline.history import reading_of
+from pipeline.published import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

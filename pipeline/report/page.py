@@ -22,7 +22,6 @@ from markupsafe import Markup
 
 import pipeline
 from pipeline.counting import counted
-from pipeline.device import State
 from pipeline.durations import clock_time
 from pipeline.report import page_words
 from pipeline.report.chart import chart_of, limits_drawn, share_bar, shown_rate
@@ -75,7 +74,6 @@ def report_html(reader: Reader, summary: Summary, checksums: Mapping[str, str]) 
         "script": parts.script,
         "summary": summary,
         "standing": page_words.standing(summary),
-        "issued": reader.count(f"state >= {State.ISSUED:d}"),
         "failures": summary.failures[:_MOST_CAUSES],
         "skips": summary.skips[:_MOST_CAUSES],
         "pace": pace,

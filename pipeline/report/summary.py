@@ -79,6 +79,7 @@ class Summary:
         skips: The devices that were left alone by cause, the most frequent first.
         pace: How fast it was, and what held it.
         key_types: How many devices get a key of each type here, a row's own type counted before the run's.
+        issued: Certificates that are on record, those of processes that were killed and those taken back included.
     """
 
     run: str
@@ -97,6 +98,7 @@ class Summary:
     skips: tuple[Group, ...]
     pace: Pace
     key_types: Mapping[str, int] = field(default_factory=dict)
+    issued: int = 0
 
     @property
     def usage(self) -> Usage:
@@ -171,6 +173,7 @@ def summarise(reader: Reader, folder: RunFolder) -> Summary:
         failures=failures,
         skips=skips,
         pace=pace_of(reader),
+        issued=sum(number for state, number in at.items() if state >= State.ISSUED),
     )
 
 

@@ -65,11 +65,6 @@ class Usage:
             return None
         return max(0.0, (self.finished - self.started).total_seconds())
 
-    @property
-    def devices_per_second(self) -> float | None:
-        """Its pace over the whole time, or None where it did nothing."""
-        return self.done / self.seconds if self.seconds and self.done else None
-
     def to_json(self) -> str:
         """Return what the ledger should keep, for ``recall``."""
         kept = {name: value for name, value in asdict(self).items() if name not in ("started", "about")}

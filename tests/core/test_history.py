@@ -20,6 +20,7 @@ from pipeline.errors import DiskError
 from pipeline.history import About, History, options_of, pause_after, reading_of
 from pipeline.ledger import Ledger, Sample, finished_ledger
 from pipeline.meter import Limit, Meter, Reading
+from pipeline.published import MOST
 from pipeline.report.usage import recall
 from pipeline.secret import Secret
 from pipeline.settings import Access, Encryption, Settings
@@ -160,8 +161,8 @@ def test_a_reading_that_nobody_wrote_counts_for_nothing(field: str, value: objec
     if reading is None:
         return
     numbers = [*reading.reached.values(), *reading.spent.values(), *reading.throttles.values()]
-    assert all(0 <= number < history.MOST for number in (*numbers, reading.failed, reading.skipped))
-    assert reading.limit is None or reading.limit.per_second is None or reading.limit.per_second < history.MOST
+    assert all(0 <= number < MOST for number in (*numbers, reading.failed, reading.skipped))
+    assert reading.limit is None or reading.limit.per_second is None or reading.limit.per_second < MOST
 
 
 def test_a_reading_comes_back_as_it_was_noted() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.aws.registry import Registry
 from pipeline.errors import RefusedError
 from tests.core.mill import DOCUMENT, POLICY
 from tests.support.awsiot import Fail
@@ -139,3 +140,35 @@ async def test_looking_changes_nothing(mill: Mill) -> None:
     }
     assert mill.double.journal.mutating_calls == 0
     assert not mill.folder.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "endpoint"),
+    [("iot.example.net", ("iot.example.net", 8883)), ("localhost:4711", ("localhost", 4711))],
+)
+async def test_the_port_of_an_emulator_is_no_part_of_its_name(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch, answer: str, endpoint: tuple[str, int]
+) -> None:
+    """Where DescribeEndpoint names a port, bundles have it as their port, and 8883 otherwise."""
+    answering(monkeypatch, answer)
+    await mill.run()
+    config = json.loads((mill.folder.bundle("one") / "config.json").read_text(encoding="utf-8"))
+    assert (config["endpoint"], config["port"]) == endpoint
+
+
+@pytest.mark.parametrize("answer", ["iot.example:", "iot.example:0", "iot.example:65536", "a b", "a/b"])
+async def test_what_is_no_endpoint_is_refused(mill: Mill, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    """Where DescribeEndpoint answers no host, no bundle is made that could not connect."""
+    answering(monkeypatch, answer)
+    with pytest.raises(RefusedError, match="no host name"):
+        await mill.run()
+    assert not mill.folder.root.exists()
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    """Have DescribeEndpoint answer this."""
+
+    async def described(_: Registry) -> str:
+        return answer
+
+    monkeypatch.setattr(Registry, "describe_endpoint", described)

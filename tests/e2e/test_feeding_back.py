@@ -134,6 +134,19 @@ def test_exactly_the_rows_that_are_left_are_taken_up(stage: Stage) -> None:
     assert not (stage.home / OWN).exists()
 
 
+def test_a_run_with_an_open_device_is_not_finished_by_its_list(stage: Stage) -> None:
+    """When all of the list is done and a device is open, it ends with 1, and says to go on with the manifest."""
+    break_off(stage)
+    ended = feed(stage)
+    assert (ended.code, (stage.home / OWN).exists()) == (1, False)
+    assert "3 of 4 devices are done, 1 open" in ended.out
+    assert "thingmill run with the whole manifest" in ended.out
+    assert OWN not in ended.out
+    assert "skipped" not in ended.err
+    processes = json.loads((stage.run_folder / "summary.json").read_text(encoding="utf-8"))["processes"]
+    assert [process["exit_code"] for process in processes] == [3, 1]
+
+
 def test_what_was_mended_in_the_list_counts(stage: Stage) -> None:
     """Until its key is made a device is made as its row in failed.csv now says, whatever the manifest had."""
     fail_one(stage, "CreateThing")

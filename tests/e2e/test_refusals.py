@@ -71,6 +71,10 @@ def test_a_faulty_manifest_submits_nothing(account: Workplace, double: DoubleThr
         (("--quota", "AttachPolicy=fast"), "calls per second"),
         (("--quota", "AttachPolicy=0"), "calls per second"),
         (("--local", "--endpoint-url", "http://localhost:1"), "exclude each other"),
+        (
+            ("--region", "eu-west-1", "--endpoint-url", "http://me:confided@127.0.0.1:1"),
+            "has a user or a password",
+        ),
         (("--workers", "none"), "--workers"),
         (("--name", "../elsewhere"), "cannot name a run"),
         (("--policy", "nowhere.json"), "cannot be read"),
@@ -88,6 +92,7 @@ def test_options_that_cannot_be_end_with_2(
     result = account.run("run", manifest, *options, expect=2)
     assert reason in result.stderr
     assert "Traceback" not in result.stderr
+    assert "confided" not in result.stdout + result.stderr
     assert_untouched(account, double)
 
 

@@ -117,9 +117,7 @@ def cells_of(content: bytes) -> list[list[str]]:
 
 def formulas_in(cells: list[str]) -> list[str]:
     """Return the cells that a spreadsheet takes for formulas, also where the semicolon separates cells."""
-    # A quote that a cell begins with is doubled in the file, so that every reader has it, and text with it.
-    quoted = [cell for cell in cells if not cell.startswith('"')]
-    return [cell for cell in quoted if any(part.strip(" '\"").startswith(FORMULAS) for part in _parts(cell))]
+    return [cell for cell in cells if any(part.strip(" '\"").startswith(FORMULAS) for part in _parts(cell))]
 
 
 def _parts(cell: str) -> list[str]:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from pipeline.cli.saying import quiet_logs
 from pipeline.text import hidden_at, printable, printable_lines, spreadsheet_safe
@@ -33,6 +33,8 @@ def test_what_passed_once_passes_unchanged(text: str) -> None:
 
 
 @given(hostile_texts())
+@example("\"=cmd|' /C calc'!A0")
+@example(' "@SUM(A1)')
 def test_no_cell_begins_a_formula(text: str) -> None:
     """Whatever goes in, no spreadsheet takes the cell, or a part of it behind a semicolon, for a formula."""
     cell = spreadsheet_safe(text)

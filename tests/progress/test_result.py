@@ -60,7 +60,8 @@ def summary_of(
         outcomes={"done": done, "failed": failed, "skipped": 0, "open": still_open, "revoked": revoked},
         failures=groups,
         skips=(),
-        pace=Pace((), {}, ()),
+        pace=Pace((Bar(0.0, 80.0, done=done),), {}, (), {"CreateThing": 3, "AttachPolicy": 4}),
+        issued=9,
     )
 
 
@@ -94,8 +95,8 @@ def test_the_end_of_a_run_is_told_in_numbers() -> None:
 
 def test_what_is_nought_is_left_out() -> None:
     """A run without throttles, failures and a pace has no lines for them."""
-    quiet = replace(summary_of(done=10).processes[0], throttles={"CreateThing": 0}, done=0, issued=0)
-    lines = printed(replace(summary_of(done=10), processes=(quiet,)), resume=None).splitlines()
+    quiet = replace(summary_of(done=10), pace=Pace((Bar(0.0, 80.0),), {}, ()), issued=0)
+    lines = printed(quiet, resume=None).splitlines()
     assert [line.split()[0] for line in lines] == ["line-7:", "done", "took"]
 
 
@@ -103,8 +104,10 @@ def test_what_held_the_pace_is_told_for_all_processes_of_a_run() -> None:
     """Limits are named with their part of the working time, the longest first, and what processes did is added."""
     one = summary_of(done=10).processes[0]
     ruled = {"CreateCertificateFromCsr": 0.83, "key generation": 0.12, "AttachPolicy": 0.003}
-    pace = Pace((Bar(0.0, 100.0, done=6), Bar(100.0, 50.0, done=4)), ruled, ())
-    summary = replace(summary_of(done=10), processes=(replace(one, finished=None, issued=5), one), pace=pace)
+    throttles = {"CreateThing": 6, "AttachPolicy": 8}
+    pace = Pace((Bar(0.0, 100.0, done=6), Bar(100.0, 50.0, done=4)), ruled, (), throttles)
+    killed = replace(one, finished=None)
+    summary = replace(summary_of(done=10), processes=(killed, one), pace=pace, issued=14)
     lines = [line.rstrip() for line in printed(summary).splitlines()]
     assert "certificates  14 issued" in lines
     assert "throttles     14, 8 by AttachPolicy" in lines
