@@ -165,7 +165,9 @@ class Stage:
     def environment(self) -> dict[str, str]:
         """The environment of every command."""
         programs = (self.scratch / "bin", Path(sys.executable).parent)
-        return os.environ | {
+        # A make above this one, as in `make test`, would have the documents' own make say where it is.
+        outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        return outside | {
             "PATH": os.pathsep.join((*map(str, programs), os.environ["PATH"])),
             "HOME": str(self.home),
             "AWS_CONFIG_FILE": str(self.home / ".aws" / "config"),

@@ -17,6 +17,7 @@ from pipeline.local import embedded
 from pipeline.mqtt import ProofError, prove, read_bundle
 from pipeline.permissions import iam_policy
 from tests.e2e.command import Workplace
+from tests.support.thorough import sampled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -92,7 +93,10 @@ async def test_a_run_needs_no_more_than_its_policy(tmp_path: Path) -> None:
     assert ",lock,DONE,done," in row
 
 
-@pytest.mark.parametrize("action", ["iot:CreatePolicy", "iot:AttachThingPrincipal"])
+@pytest.mark.parametrize(
+    "action",
+    sampled(["iot:CreatePolicy", "iot:AttachThingPrincipal"], lambda action: action == "iot:AttachThingPrincipal"),
+)
 async def test_a_run_needs_no_less_than_its_policy(tmp_path: Path, action: str) -> None:
     """With one action left out the run is refused and names it, so the policy is really enforced."""
     said = await provision(tmp_path, without=action, expect=3)
