@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.counting import counted
+from pipeline.errors import RunFolderError
 from pipeline.settings import Encryption
 from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from pipeline.settings import Settings
 
-__all__ = ["KEY_ENCRYPTION", "RECIPIENTS", "binding", "difference", "notes"]
+__all__ = ["KEY_ENCRYPTION", "MERGED", "PART", "RECIPIENTS", "binding", "difference", "notes", "refuse_merged"]
 
 KEY_ENCRYPTION = "key encryption"
 """The name of what says how keys are encrypted, by a hash where that is to recipients."""
+
+PART = "part of the manifest"
+"""The name of what says which devices of its manifest a run has: ``K/N``, or all of them."""
+
+MERGED = "merged"
+"""What ``PART`` is in a ledger that was put together from those of several runs."""
 
 RECIPIENTS = "recipients"
 """The name of the note that has these recipients themselves, one a line: a hash could not be turned into them."""
@@ -27,6 +35,7 @@ _MOST_SHOWN = 5
 def binding(settings: Settings) -> dict[str, str]:
     """Return what a run folder is bound to by its settings, by name; the account and Region come on top."""
     bound = {
+        PART: "the whole" if settings.part is None else str(settings.part),
         "key type": settings.key_type.value,
         "certificates": "inactive" if settings.inactive else "active",
         "sharded": str(settings.shard),
@@ -66,6 +75,19 @@ def difference(name: str, now: str, before: Mapping[str, str], noted: Mapping[st
         return said
     changes = {"new": sorted(set(new) - set(old)), "left out": sorted(set(old) - set(new))}
     return "; ".join([said, *(f"{what}: {_listed(found)}" for what, found in changes.items() if found)])
+
+
+def refuse_merged(meta: Mapping[str, str], root: Path) -> None:
+    """See that a ledger is a run's own.
+
+    Raises:
+        RunFolderError: It was put together from those of several.
+    """
+    if meta.get(PART) == MERGED:
+        raise RunFolderError(
+            f"{printable(str(root))} holds the reports of several runs, and is no run itself",
+            advice="name one of the runs that it was merged from (summary.json lists them)",
+        )
 
 
 def _recipients(binding: str, noted: Mapping[str, str]) -> Sequence[str]:

@@ -85,11 +85,13 @@ def options_of(settings: Settings) -> dict[str, str]:
     encryption = settings.encryption
     told: dict[str, object] = {
         "manifest": settings.manifest,
+        "--part": settings.part,
         "--profile": access.profile,
         "--endpoint-url": access.endpoint_url,
         "--local": settings.local,
         "--key": settings.key_type.value,
-        "--workers": settings.workers,
+        "--workers": settings.workers if settings.cluster is None else settings.cluster.scheduler,
+        "--insecure-workers": settings.cluster is not None and settings.cluster.insecure,
         "--rate": settings.rate,
         "--quota": ", ".join(f"{api}={rate:g}" for api, rate in sorted(access.quotas.items())),
         "--policy": defaults.policy,

@@ -31,10 +31,13 @@ import anyio.to_thread
 from pipeline import keys, sealing, staging
 from pipeline.aws.caller import MOST_RETRIES
 from pipeline.aws.failures import CallError, Failure
+from pipeline.contest import give_way
 from pipeline.device import State
 from pipeline.errors import DeviceError, RefusedError
 from pipeline.inspection import inspect
+from pipeline.keymaking import KeyOrder
 from pipeline.passwords import Carried
+from pipeline.settings import Existing
 from pipeline.stop import StoppedError
 from pipeline.things import ensure_thing
 
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from pipeline.aws.registry import Registry
     from pipeline.bundles.parts import Endpoint
     from pipeline.device import Certificate, Device, Issued, KeyReceipt
+    from pipeline.keymaking import KeyMakers
     from pipeline.layout import RunFolder
     from pipeline.ledger import Entry, Ledger
     from pipeline.meter import Meter
@@ -68,6 +72,7 @@ class _Work:
     certificate: Certificate | None
     creating: bool
     files: Mapping[str, str]
+    old_certificates: tuple[str, ...]
     csr: str | None = None
     unanswered: int = 0
     since: float = field(default_factory=anyio.current_time)
@@ -81,7 +86,7 @@ class Issuance:
     folder: RunFolder
     registry: Registry
     ledger: Ledger
-    key_makers: Workers
+    key_makers: KeyMakers
     writers: Workers
     endpoint: Endpoint
     reconciler: Reconciler
@@ -102,7 +107,7 @@ class Issuance:
             DiskError: The disk refused.
         """
         known = (entry.spki_sha256 or "", entry.certificate, entry.thing_created, entry.files)
-        work = _Work(entry.seq, entry.device, entry.state, *known)
+        work = _Work(entry.seq, entry.device, entry.state, *known, entry.old_certificates)
         if work.state is State.LISTED:
             await self._step_1_thing(work)
         if work.state is State.PLANNED:
@@ -128,6 +133,7 @@ class Issuance:
             found = await ensure_thing(
                 self.registry, work.device, self.settings.existing, intend, intended=work.creating
             )
+        work.old_certificates = found.old_certificates
         await self.ledger.planned(work.seq, created=found.created, old_certificates=found.old_certificates)
         self._reached(work, State.PLANNED)
 
@@ -154,14 +160,10 @@ class Issuance:
 
     async def _receipt(self, device: Device, *, expected: str | None) -> KeyReceipt:
         name, key_type = device.thing_name, device.key_type or self.settings.key_type
-        asked = (self.folder.staged(name), name, device.common_name, key_type, expected)
         seal = sealing.AgeSeal(device.encrypt_to) if device.encrypt_to else self.seal
-        if seal is None:
-            make = partial(keys.ensure_key, *asked)
-        else:
-            make = partial(sealing.ensure_sealed_key, *asked, seal)
+        order = KeyOrder(self.folder.staged(name), name, device.common_name, key_type, expected, seal)
         with self.stop.interruptible():
-            return await self.key_makers.do(make)
+            return await self.key_makers.make(order)
 
     async def _steps_3_to_5_certificate(self, work: _Work) -> None:
         csr = work.csr
@@ -251,6 +253,9 @@ class Issuance:
         device, arn = work.device, _certificate(work).arn
         with _failing_at(7):
             await self.registry.attach_thing_principal(device.thing_name, arn)
+            if self.settings.part is not None and self.settings.existing is not Existing.ADD:
+                # Before a group, which may carry a policy: another station may have the device too.
+                await give_way(self.registry, device.thing_name, arn, work.old_certificates)
             for group in device.groups:
                 await self.registry.add_thing_to_thing_group(device.thing_name, group)
         await self.ledger.linked(work.seq)

@@ -47,6 +47,8 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
         "ListThingPrincipals",
         "CreateCertificateFromCsr",
         "AttachThingPrincipal",
+        # To give way to another station (--part).
+        "DetachThingPrincipal",
         "AddThingToThingGroup",
         "AddThingToBillingGroup",
         "AttachPolicy",

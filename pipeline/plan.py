@@ -80,6 +80,7 @@ class Plan:
         rate: float | None = None,
         *,
         cores: int,
+        shared: bool = False,
     ) -> Plan:
         """Work out a plan for a run that begins from nothing.
 
@@ -90,12 +91,14 @@ class Plan:
             workers: Processes that make them.
             rate: Devices per second at most, or None.
             cores: What all processes of the run share.
+            shared: Whether the run looks, device by device, whether another station is at work on it (``--part``).
         """
         calls = {
             "DescribeThing": totals.devices,
             "CreateThing": totals.devices,
             "CreateCertificateFromCsr": totals.devices,
             "AttachThingPrincipal": totals.devices,
+            "ListThingPrincipals": totals.devices if shared else 0,
             "AddThingToThingGroup": totals.memberships,
             "AttachPolicy": totals.with_policy,
         }

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.part import Part
     from pipeline.secret import Secret
 
-__all__ = ["Access", "Defaults", "Encryption", "Existing", "KeyType", "Settings", "usable_cores"]
+__all__ = ["Access", "Cluster", "Defaults", "Encryption", "Existing", "KeyType", "Settings", "usable_cores"]
 
 
 def usable_cores() -> int:
@@ -99,6 +100,19 @@ class Encryption:
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Dask cluster that makes keys in place of this machine.
+
+    Attributes:
+        scheduler: The scheduler's address, ``tls://HOST:PORT`` or ``tcp://HOST:PORT``.
+        insecure: Whether it is on loopback and may be without TLS.
+    """
+
+    scheduler: str
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that ``thingmill run`` can be told.
 
@@ -108,7 +122,8 @@ class Settings:
         access: How to reach the account.
         local: Run against the embedded AWS IoT.
         key_type: The key made for each device that brings no CSR.
-        workers: Processes that make keys.
+        workers: Processes that make keys, where no cluster does.
+        cluster: Makes keys instead, or None.
         rate: Devices per second at most, or None.
         defaults: What rows get where they do not say otherwise.
         policy_document: A policy file's JSON text; ``defaults.policy`` is then its name.
@@ -122,6 +137,7 @@ class Settings:
         encryption: How keys are encrypted where they lie.
         pkcs12_password: Encrypts PKCS #12 files, or None.
         resumes_failed: The manifest is the run's own ``failed.csv``, fed back: it names only some devices.
+        part: Which devices of the manifest are meant, where other stations provision the others; None for all.
     """
 
     manifest: str
@@ -142,3 +158,5 @@ class Settings:
     encryption: Encryption = field(default_factory=Encryption)
     pkcs12_password: Secret | None = None
     resumes_failed: bool = False
+    part: Part | None = None
+    cluster: Cluster | None = None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pipeline.binding import refuse_merged
 from pipeline.device import State
 from pipeline.layout import RunFolder
 from pipeline.ledger import live_ledger
@@ -173,7 +174,7 @@ def look(root: Path, now: float | None = None, before: Status | None = None) -> 
 
     Raises:
         DiskError: The ledger cannot be read.
-        RunFolderError: It is no ledger that this thingmill can read.
+        RunFolderError: It is no ledger that this thingmill can read, or holds reports alone.
     """
     now = time.time() if now is None else now
     folder = RunFolder(root)
@@ -183,6 +184,7 @@ def look(root: Path, now: float | None = None, before: Status | None = None) -> 
     # Opened anew for each look: a reader that stays open keeps the run from folding its log when it ends.
     with closing(live_ledger(folder.ledger)) as reader:
         meta = reader.meta()
+        refuse_merged(meta, root)
         standing = reader.standing(datetime.fromtimestamp(since, UTC))
         devices = sum(standing.states.values()) + sum(standing.outcomes.values())
         # Each description is read for it, which takes a second for a million devices.

@@ -43,6 +43,7 @@ _COMMANDS = {
     "status": "Look",
     "verify": "Look",
     "report": "Look",
+    "merge": "Look",
     "export": "After a run",
     "reconcile": "After a run",
     "revoke": "After a run",

@@ -94,6 +94,7 @@ def export(
     there and the same stays as it is, and what differs is named and not written over. The exit code is then 1.
     """
     from pipeline import privacy
+    from pipeline.binding import refuse_merged
     from pipeline.bundles.listings import LISTINGS
     from pipeline.cli.formats import known, refuse_opening
     from pipeline.cli.unsealing import opener
@@ -113,6 +114,7 @@ def export(
     # Nobody provisions or revokes meanwhile, and no other export fills the same folders.
     with RunLock(root / ".lock"), closing(live_ledger(root / "ledger.db")) as reader:
         meta = reader.meta()
+        refuse_merged(meta, root)
         folder = RunFolder(root, meta.get("sharded") == str(True))
         place = _place(folder, to)
         sealed = meta.get("key encryption", "none") != "none"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.binding import PART, refuse_merged
 from pipeline.cli.formats import known, refuse_opening
 from pipeline.cli.runs import RUN_NAME
 from pipeline.errors import RunFolderError, UsageError
-from pipeline.settings import Access, Defaults, Encryption, Existing, KeyType, Settings, usable_cores
+from pipeline.part import BATCH, Part
+from pipeline.settings import Access, Cluster, Defaults, Encryption, Existing, KeyType, Settings, usable_cores
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -71,7 +74,8 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
         ),
         local=bool(told.get("local", False)),
         key_type=KeyType(told.get("key", KeyType.RSA_4096)),
-        workers=_workers(told.get("workers")),
+        workers=_processes(told.get("workers")),
+        cluster=_cluster(told.get("workers"), insecure=bool(given.get("insecure_workers"))),
         rate=_rate(told.get("rate")),
         defaults=Defaults(
             thing_type=told.get("thing_type"),
@@ -87,6 +91,7 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
         formats=formats,
         encryption=encryption,
         pkcs12_password=_pkcs12_password(manifest, told, formats) if "pkcs12_password" in given else None,
+        part=_part(told),
         csr_dir=_csr_dir(manifest, given.get("csr_dir"), table.get("csr_dir")),
     )
 
@@ -108,6 +113,8 @@ def _bound(run_folder: Path) -> dict[str, Any]:
         return {}
     meta = reader.meta()
     reader.close()
+    refuse_merged(meta, run_folder)
+    part = meta.get(PART, "")
     key_type = meta.get("key type", KeyType.RSA_4096)
     if key_type not in list(KeyType):
         raise RunFolderError(
@@ -120,6 +127,7 @@ def _bound(run_folder: Path) -> dict[str, Any]:
         "inactive": meta.get("certificates") == "inactive",
         "shard": meta.get("sharded") == str(True),
         "format": meta.get("formats", "").split(),
+        "part": part if "/" in part else None,
     }
 
 
@@ -130,7 +138,15 @@ def _run_folder(manifest: str, told: Mapping[str, Any]) -> Path:
             f"{printable(name)} cannot name a run",
             advice="give --name 1 to 128 of a-z A-Z 0-9 . _ - that begin with a letter or digit",
         )
-    return Path(told.get("output") or "output") / name
+    part = _part(told)
+    return Path(told.get("output") or "output") / (name if part is None else f"{name}-{part.suffix}")
+
+
+def _part(told: Mapping[str, Any]) -> Part | None:
+    given = told.get("part")
+    if given is None:
+        return None
+    return Part.of_batch(os.environ) if given == BATCH else Part.of(given)
 
 
 def _policy(policy: str | None) -> tuple[str | None, str | None]:
@@ -232,15 +248,28 @@ def _rate(rate: float | None) -> float | None:
     return rate
 
 
-def _workers(workers: str | None) -> int:
-    if workers is None:
+def _processes(workers: str | None) -> int:
+    """Return how many processes make keys; with a cluster, how many take up those that are on disk already."""
+    if workers is None or "://" in workers:
         return usable_cores()
     if not workers.isascii() or not workers.isdigit() or not 0 < int(workers) <= 1024:
         raise UsageError(
             f"--workers {printable(workers)} is no number of processes",
-            advice="give a whole number from 1 to 1024",
+            advice="give a whole number from 1 to 1024, or the address of a Dask scheduler (tls://HOST:PORT)",
         )
     return int(workers)
+
+
+def _cluster(workers: str | None, *, insecure: bool) -> Cluster | None:
+    if workers is not None and "://" in workers:
+        from pipeline.cluster.address import cluster_at
+
+        return cluster_at(workers, insecure=insecure)
+    if insecure:
+        raise UsageError(
+            "--insecure-workers is for a cluster on this machine", advice="give --workers tcp://127.0.0.1:PORT too"
+        )
+    return None
 
 
 def _quota_options(options: list[str]) -> dict[str, float]:

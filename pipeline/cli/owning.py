@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import privacy
 from pipeline.aws.session import open_registry
+from pipeline.binding import refuse_merged
 from pipeline.layout import RunFolder
 from pipeline.ledger import live_ledger
 from pipeline.local import embedded
@@ -58,6 +59,7 @@ async def owned_run(
     async with AsyncExitStack() as stack:
         with closing(live_ledger(root / "ledger.db")) as reader:
             meta = reader.meta()
+        refuse_merged(meta, root)
         aws = await stack.enter_async_context(embedded(root.parent / ".local")) if local else None
         folder = RunFolder(root, meta.get("sharded") == str(True))
         access = replace(access, region=access.region or meta.get("Region"))

@@ -21,12 +21,15 @@ __all__ = [
     "FORMATS",
     "GROUP",
     "IDENTITY",
+    "INSECURE_WORKERS",
     "KEY",
     "KEYS_PANEL",
+    "KEY_MAKERS",
     "LOCAL",
     "MANIFEST",
     "OPENING_PASSPHRASE",
     "OUTPUT",
+    "PART",
     "PKCS12_PASSWORD",
     "POLICY",
     "PROFILE",
@@ -73,6 +76,28 @@ WORKERS = typer.Option(
     metavar="N",
     show_default="one a core",
     help="Processes that make keys.",
+    rich_help_panel=RUN_PANEL,
+)
+KEY_MAKERS = typer.Option(
+    None,
+    "--workers",
+    metavar="N|URL",
+    show_default="one a core",
+    help="Processes that make keys, or the Dask scheduler (tls://HOST:PORT) of a cluster that does.",
+    rich_help_panel=RUN_PANEL,
+)
+INSECURE_WORKERS = typer.Option(
+    False,
+    "--insecure-workers",
+    help="Let the cluster be without TLS, on this machine (tcp://127.0.0.1:PORT), to try it out.",
+    rich_help_panel=RUN_PANEL,
+)
+PART = typer.Option(
+    None,
+    "--part",
+    metavar="K/N",
+    show_default="all of it",
+    help="Only this part of the manifest, for one of N stations; batch: the job's in an array of AWS Batch.",
     rich_help_panel=RUN_PANEL,
 )
 RATE = typer.Option(None, "--rate", metavar="N", help="Devices per second at most.", rich_help_panel=RUN_PANEL)

@@ -17,6 +17,7 @@ from pipeline.cli.parameters import (
     GROUP,
     KEY,
     MANIFEST,
+    PART,
     POLICY,
     PROFILE,
     QUOTA,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 )
 def plan(
     manifest: str = MANIFEST,
+    part: str | None = PART,
     workers: str | None = WORKERS,
     rate: float | None = RATE,
     profile: str | None = PROFILE,
@@ -73,19 +75,28 @@ def plan(
     given = dict(locals())
     from pipeline.cli.options import resolve
     from pipeline.cores import Keys, time_of_key
+    from pipeline.errors import UsageError
     from pipeline.manifest import load, run_settings
     from pipeline.plan import Plan
     from pipeline.progress import validating
 
     settings = resolve(manifest, given, run_settings(manifest))
+    if settings.cluster is not None:
+        raise UsageError(
+            "a plan is worked out for keys that are made on this machine, not on a cluster",
+            advice="give --workers N, with the number of threads that the cluster's workers have in all",
+        )
     with validating(manifest, stderr=sys.stderr) as progress:
-        roster = load(manifest, settings.defaults, csr_dir=settings.csr_dir, progress=progress)
+        roster = load(manifest, settings.defaults, csr_dir=settings.csr_dir, part=settings.part, progress=progress)
     with roster:
         totals = roster.totals()
         counts = roster.key_counts(settings.key_type)
     grants = _grants(settings, offline=offline)
     keys = Keys(counts, {key_type: time_of_key(key_type) for key_type in counts})
-    worked_out = Plan.of(totals, grants, keys, settings.workers, settings.rate, cores=usable_cores())
+    shared = settings.part is not None
+    worked_out = Plan.of(
+        totals, grants, keys, settings.workers, settings.rate, cores=usable_cores(), shared=shared
+    )
     _print(worked_out, totals, as_json=as_json)
 
 

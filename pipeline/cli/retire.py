@@ -82,6 +82,7 @@ def retire(
     """
     from pipeline import privacy
     from pipeline.aws import quotas
+    from pipeline.binding import refuse_merged
     from pipeline.ledger import live_ledger
     from pipeline.rotation import Rotation
     from pipeline.settings import Access
@@ -104,6 +105,7 @@ def retire(
     privacy.check_run(root)
     with ExitStack() as stack:
         with closing(live_ledger(root / "ledger.db")) as reader:
+            refuse_merged(reader.meta(), root)
             rotation = stack.enter_context(Rotation(reader))
         _watch(rotation, seen or ())
         devices, certificates = rotation.choose(everybody=everybody, names=frozenset(device or ()))

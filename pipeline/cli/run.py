@@ -18,9 +18,12 @@ from pipeline.cli.parameters import (
     ENDPOINT_URL,
     FORMATS,
     GROUP,
+    INSECURE_WORKERS,
     KEY,
+    KEY_MAKERS,
     KEYS_PANEL,
     MANIFEST,
+    PART,
     PKCS12_PASSWORD,
     POLICY,
     PROFILE,
@@ -30,7 +33,6 @@ from pipeline.cli.parameters import (
     RUN_PANEL,
     SAYS_PANEL,
     THING_TYPE,
-    WORKERS,
 )
 from pipeline.settings import Existing, KeyType
 
@@ -68,7 +70,9 @@ def run(
         help="Where runs land.",
         rich_help_panel=RUN_PANEL,
     ),
-    workers: str | None = WORKERS,
+    part: str | None = PART,
+    workers: str | None = KEY_MAKERS,
+    insecure_workers: bool = INSECURE_WORKERS,
     rate: float | None = RATE,
     profile: str | None = PROFILE,
     region: str | None = REGION,
@@ -164,9 +168,15 @@ def run(
     from pipeline.progress import validating
 
     settings = resolve(manifest, given, run_settings(manifest))
+    if settings.cluster is not None:
+        from pipeline.cluster.connection import check_usable
+
+        check_usable(settings.cluster)
     kind: Kind = "json" if as_json else "quiet" if quiet else "auto"
     with validating(manifest, stderr=sys.stderr, kind=kind) as progress:
-        roster = load(manifest, settings.defaults, csr_dir=settings.csr_dir, progress=progress)
+        # A list of failures names devices of its part alone; a stranger in it is refused, and not passed over.
+        meant = None if settings.resumes_failed else settings.part
+        roster = load(manifest, settings.defaults, csr_dir=settings.csr_dir, part=meant, progress=progress)
     with roster:
         if roster.names_recipients():
             refuse_opening(settings.formats)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline import files, mqtt, privacy
 from pipeline.aws.failures import CallError
 from pipeline.aws.session import open_registry
+from pipeline.binding import refuse_merged
 from pipeline.cli.app import run_async
 from pipeline.cli.saying import say, say_object
 from pipeline.counting import counted
@@ -123,6 +124,7 @@ class Verification:
         async with AsyncExitStack() as stack:
             reader = stack.enter_context(closing(live_ledger(self.root / "ledger.db")))
             meta = reader.meta()
+            refuse_merged(meta, self.root)
             aws = None
             if self.local and (self.connect or self.access is not None):
                 aws = await stack.enter_async_context(embedded(self.root.parent / ".local"))

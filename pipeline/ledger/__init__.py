@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from pipeline.ledger.changes import Ledger
 from pipeline.ledger.enrolment import IN_ROSTER
+from pipeline.ledger.joint import EXAMPLES, Joint, Listed, Overlap
 from pipeline.ledger.processes import Process, Sample
-from pipeline.ledger.reader import Entry, Reader, Rejection, Standing, finished_ledger, live_ledger
+from pipeline.ledger.reader import Entry, Origin, Reader, Rejection, Standing, finished_ledger, live_ledger
 
 __all__ = [
+    "EXAMPLES",
     "IN_ROSTER",
     "Entry",
+    "Joint",
     "Ledger",
+    "Listed",
+    "Origin",
+    "Overlap",
     "Process",
     "Reader",
     "Rejection",

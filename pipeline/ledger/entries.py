@@ -54,6 +54,7 @@ class Entry:
         retired: Whether those were taken away.
         outcome: ``failed``, ``skipped``, ``revoked``, or None while it is under way or done.
         error: What made it fail.
+        origin: The number of the run that it is from, where the ledger is put together from those of several.
     """
 
     seq: int
@@ -68,6 +69,7 @@ class Entry:
     retired: bool
     outcome: str | None
     error: DeviceError | None
+    origin: int | None
 
 
 def entry_of(row: sqlite3.Row) -> Entry:
@@ -116,6 +118,7 @@ def _entry(row: sqlite3.Row) -> Entry:
         retired=row["retired_at"] is not None,
         outcome=row["outcome"],
         error=error,
+        origin=None if row["origin"] is None else int(row["origin"]),
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Entry", "Reader", "Rejection", "Standing", "finished_ledger", "live_ledger"]
+__all__ = ["Entry", "Origin", "Reader", "Rejection", "Standing", "finished_ledger", "live_ledger"]
 
 _PAGE = 256
 
@@ -77,6 +77,25 @@ class Rejection:
     rejected_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A run that a ledger was put together from.
+
+    Attributes:
+        number: Which one, from 1.
+        run: Its name.
+        folder: Its folder, relative to that of the ledger.
+        sharded: Whether its devices are in ``devices/ab/NAME/``.
+        devices: How many devices were taken from it.
+    """
+
+    number: int
+    run: str
+    folder: str
+    sharded: bool
+    devices: int
+
+
 class Reader:
     """Streams what a ledger holds, a page at a time."""
 
@@ -110,11 +129,28 @@ class Reader:
         Args:
             condition: SQL of our own that picks rows (never text from outside).
         """
+        for entry, _ in self.rows(condition):
+            yield entry
+
+    def rows(self, condition: str = "1") -> Iterator[tuple[Entry, sqlite3.Row]]:
+        """Yield entries as ``entries`` does, each with the row that it was read from."""
         last = 0
         question = f"SELECT * FROM devices WHERE seq > ? AND ({condition}) ORDER BY seq LIMIT {_PAGE}"  # noqa: S608
         while rows := self._ask(question, (last,)):
-            yield from map(entry_of, rows)
+            for row in rows:
+                yield entry_of(row), row
             last = rows[-1]["seq"]
+
+    def origins(self) -> list[Origin]:
+        """Return the runs that this ledger was put together from, by number; none in a run's own."""
+        question = (
+            "SELECT origin, run, folder, sharded, count(seq) AS devices "
+            "FROM origins LEFT JOIN devices USING (origin) GROUP BY origin ORDER BY origin"
+        )
+        return [
+            Origin(row["origin"], row["run"], row["folder"], bool(row["sharded"]), row["devices"])
+            for row in self._ask(question)
+        ]
 
     def count(self, condition: str) -> int:
         """Return how many entries ``entries`` would yield for the same condition, without reading them."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "connect", "connect_finished", "connect_live", "readable"]
 
-FORMAT = 3
+FORMAT = 4
 """The number of this layout, kept as SQLite's ``user_version``."""
 
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -54,12 +54,20 @@ CREATE TABLE IF NOT EXISTS devices (
     error_code TEXT,
     error_message TEXT,
     error_advice TEXT,
-    updated_at TEXT
+    updated_at TEXT,
+    origin INTEGER REFERENCES origins (origin)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS unfinished ON devices (seq) WHERE state < 8;
 CREATE INDEX IF NOT EXISTS standing ON devices (outcome, state, error_code, updated_at);
 CREATE INDEX IF NOT EXISTS revoking ON devices (seq) WHERE revoking = 1;
 CREATE INDEX IF NOT EXISTS by_key ON devices (spki_sha256) WHERE state = 3;
+
+CREATE TABLE IF NOT EXISTS origins (
+    origin INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    sharded INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE IF NOT EXISTS rejected (
     certificate_id TEXT NOT NULL,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from pipeline.manifest.faults import Fault, Place
 from pipeline.manifest.loading import Progress, load, run_settings
-from pipeline.manifest.roster import Roster, Totals
+from pipeline.manifest.roster import Roster
+from pipeline.manifest.totals import Totals
 
 __all__ = ["Fault", "Place", "Progress", "Roster", "Totals", "load", "run_settings"]

@@ -21,6 +21,7 @@ from pipeline.settings import Defaults
 
 if TYPE_CHECKING:
     from pipeline.manifest.rows import Reader
+    from pipeline.part import Part
 
 __all__ = ["Progress", "load", "run_settings"]
 
@@ -35,6 +36,7 @@ def load(
     defaults: Defaults,
     *,
     csr_dir: Path | None = None,
+    part: Part | None = None,
     stdin: BinaryIO | None = None,
     progress: Progress | None = None,
 ) -> Roster:
@@ -44,6 +46,7 @@ def load(
         manifest: A path whose suffix tells the format, or ``-`` for standard input.
         defaults: What a row gets where it does not say otherwise.
         csr_dir: A folder of CSRs, one file a thing name, for rows that have none; or None.
+        part: Which of its devices are meant, or None for all. All of them are checked.
         stdin: Standard input; the process's own by default.
         progress: Told how far it is, every 2,000 rows and at the end.
 
@@ -74,6 +77,8 @@ def load(
             log.add(stray)
         if log.total:
             raise ManifestError(log.first(), log.total)
+        if part is not None:
+            roster.keep(part)
         until_whole.pop_all()
     return roster
 

@@ -15,7 +15,6 @@ import os
 import sqlite3
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -24,6 +23,7 @@ from pipeline.errors import DiskError
 from pipeline.manifest.columns import Field
 from pipeline.manifest.faults import Place
 from pipeline.manifest.names import quoted
+from pipeline.manifest.totals import Totals
 from pipeline.settings import KeyType
 from pipeline.text import printable
 
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
     from pipeline.manifest.rows import ManifestRow
     from pipeline.manifest.rules import Entry
+    from pipeline.part import Part
 
-__all__ = ["Listed", "Roster", "Totals"]
+__all__ = ["Listed", "Roster"]
 
 _SCHEMA = """
 CREATE TABLE roster (
@@ -78,37 +79,6 @@ _BATCH = 1000
 _BATCH_CHARACTERS = 1 << 20
 """Rows are short, but nobody is kept from writing a thousand of 100 KB."""
 _NOTED = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What a manifest asks for, in numbers.
-
-    Attributes:
-        devices: Things.
-        with_csr: Those that keep their own key.
-        with_policy: Those whose certificate gets a policy.
-        memberships: Groups of all things together.
-    """
-
-    devices: int
-    with_csr: int
-    with_policy: int
-    memberships: int
-
-    @property
-    def keys_to_make(self) -> int:
-        """Keys that are made here: one for each device that brings no CSR."""
-        return self.devices - self.with_csr
-
-    def about_keys(self) -> str:
-        """Return in words how many devices bring a CSR, and how many keys are made here."""
-        made = self.keys_to_make
-        here = f"{made:,} keys are made here" if made > 1 else f"{'one' if made else 'no'} key is made here"
-        if not self.with_csr:
-            return here
-        bring = f"{self.with_csr:,} devices bring" if self.with_csr > 1 else "one device brings"
-        return f"{bring} a CSR; {here}"
 
 
 class Listed(NamedTuple):
@@ -173,6 +143,16 @@ class Roster:
     def totals(self) -> Totals:
         """Return what the manifest asks for, in numbers."""
         return Totals(*self._connection.execute(_TOTALS).fetchone())
+
+    def keep(self, part: Part) -> None:
+        """Leave only the devices of one part; the roster is sealed.
+
+        The types, groups and policies stay that the whole manifest names: whoever provisions a part is told early
+        of what the account lacks.
+        """
+        with _disk_errors():
+            self._connection.create_function("is_kept", 1, part.holds, deterministic=True)
+            self._connection.execute("DELETE FROM roster WHERE NOT is_kept(thing_name)")
 
     def find(self, thing_name: str) -> Listed | None:
         """Return the device of a name, without regard to case; the roster is sealed."""

@@ -1,24 +1,25 @@
 """How fast a run was, what held it, and where its devices' time went: worked out of the readings in its ledger.
 
 A run may have had several processes, hours apart. Their working times are put one behind the other, so that the
-time that nothing ran takes no room, and where one follows another is marked.
+time that nothing ran takes no room, and where one follows another is marked. Those of several runs that were
+merged may have worked at once: what they did at one time stands in one bar.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.device import State
-from pipeline.history import reading_of
-from pipeline.published import MOST
+from pipeline.report.steps import steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipeline.ledger import Reader
-    from pipeline.meter import Reading
+    from pipeline.report.steps import Step
 
 __all__ = ["ONE_CALL", "Bar", "Pace", "Stage", "pace_of"]
 
@@ -140,81 +141,73 @@ class Pace:
         return max((bar.per_second for bar in self.bars), default=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What a process did between two readings."""
-
-    begin: float
-    seconds: float
-    before: Reading | None
-    after: Reading
-    restarted: bool
-
-
 def pace_of(reader: Reader) -> Pace:
     """Return how fast a run was, in two passes over the readings, none of which is kept."""
-    total = sum(step.seconds for step in _steps(reader))
+    at_once = bool(reader.origins())
+    worked = total = 0.0
+    for step in steps_of(reader, at_once=at_once):
+        worked, total = worked + step.seconds, max(total, step.begin + step.seconds)
     width = max(1.0, total / MOST_BARS)
-    bars: list[Bar] = []
+    bars: list[Bar] = _grid(width, total) if at_once else []
     reached: dict[str, float] = defaultdict(float)
     spent: dict[str, float] = defaultdict(float)
     ruled: dict[str, float] = defaultdict(float)
     throttles: dict[str, float] = defaultdict(float)
-    for step in _steps(reader):
-        full = not bars or bars[-1].seconds >= width
-        if full or (step.restarted and len(bars) < 2 * MOST_BARS):
-            bars.append(Bar(step.begin, restarted=step.restarted and bool(bars)))
-        bars[-1].take(_bar_of(step))
+    for step in steps_of(reader, at_once=at_once):
+        if at_once:
+            _put(bars, step, width)
+        else:
+            _append(bars, step, width)
         if step.after.limit is not None:
             ruled[step.after.limit.name] += step.seconds
         _gain(reached, step, "reached")
         _gain(spent, step, "spent")
         _gain(throttles, step, "throttles")
     shown = {api: int(number) for api, number in sorted(throttles.items()) if number}
-    return Pace(_without_stubs(bars, width), _shares(ruled, total), _stages(reached, spent), shown)
+    bars = bars if at_once else _without_stubs(bars, width)
+    return Pace(bars, _shares(ruled, worked), _stages(reached, spent), shown)
 
 
-def _steps(reader: Reader) -> Iterable[_Step]:
-    begin = 0.0
-    for process in reader.processes():
-        last, before = 0.0, None
-        for sample in reader.samples(process.number):
-            reading = reading_of(sample)
-            second = _number(sample.second)
-            if reading is None or not last < second < MOST:
-                continue
-            seconds = second - last
-            yield _Step(begin, seconds, before, reading, restarted=before is None)
-            begin, last, before = begin + seconds, second, reading
+def _append(bars: list[Bar], step: Step, width: float) -> None:
+    """Add a step to those before it, in a bar of its own where the last one is full or another process begins."""
+    full = not bars or bars[-1].seconds >= width
+    if full or (step.restarted and len(bars) < 2 * MOST_BARS):
+        bars.append(Bar(step.begin, restarted=step.restarted and bool(bars)))
+    bars[-1].take(_bar_of(step))
 
 
-def _number(found: object) -> float:
-    """Return a number as it is; a ledger that somebody else made may have anything in its columns."""
-    return found if isinstance(found, float | int) else 0.0
+def _grid(width: float, total: float) -> list[Bar]:
+    """Return empty bars that cover the working time of runs that worked at once."""
+    return [Bar(number * width, min(width, total - number * width)) for number in range(math.ceil(total / width))]
 
 
-def _bar_of(step: _Step) -> Bar:
+def _put(bars: list[Bar], step: Step, width: float) -> None:
+    """Add what one of several runs did to the bar that its middle is in.
+
+    What one of them was allowed says nothing of all together, so no bar has a rate.
+    """
+    bar = bars[min(int((step.begin + step.seconds / 2) / width), len(bars) - 1)]
+    done = _bar_of(step)
+    done.seconds, done.rates = 0.0, {}
+    bar.take(done)
+
+
+def _bar_of(step: Step) -> Bar:
     limit = step.after.limit
     return Bar(
         step.begin,
         step.seconds,
-        done=int(_gained(step, "reached").get("DONE", 0)),
-        issued=int(_gained(step, "reached").get("ISSUED", 0)),
+        done=int(step.gained("reached").get("DONE", 0)),
+        issued=int(step.gained("reached").get("ISSUED", 0)),
         failed=max(0, step.after.failed - (step.before.failed if step.before else 0)),
-        throttles=int(sum(_gained(step, "throttles").values())),
+        throttles=int(sum(step.gained("throttles").values())),
         limits={limit.name: step.seconds} if limit else {},
         rates={limit.name: limit.per_second} if limit and limit.per_second is not None else {},
     )
 
 
-def _gained(step: _Step, name: str) -> dict[str, float]:
-    """Return by how much each of a reading's counters rose; one that fell was written by nobody."""
-    before = getattr(step.before, name, {})
-    return {key: max(0, now - before.get(key, 0)) for key, now in getattr(step.after, name).items()}
-
-
-def _gain(sums: dict[str, float], step: _Step, name: str) -> None:
-    for key, gained in _gained(step, name).items():
+def _gain(sums: dict[str, float], step: Step, name: str) -> None:
+    for key, gained in step.gained(name).items():
         sums[key] += gained
 
 

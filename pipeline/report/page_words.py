@@ -33,6 +33,7 @@ OF_DEVICES = (
 """What is called for each device, in the order of the steps; the other operations are called now and then."""
 
 _MOST_LIMITS = 12
+_MOST_ORIGINS = 100
 
 _ENDS = {
     0: "nothing was left to do",
@@ -78,6 +79,8 @@ def standing(summary: Summary) -> str:
     """Say where the run is, how its last process ended, and how to go on."""
     words = f"Account {summary.account} in {summary.region}. " if summary.account else ""
     last = summary.usage
+    if summary.origins:
+        return f"{words}These are the reports of {counted(len(summary.origins), 'run')} together."
     if not summary.processes:
         words += "No process has worked on this run yet. "
     elif last.finished is None:
@@ -128,6 +131,8 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     here = summary.total - summary.with_csr
     bound = {
         "devices": f"{summary.total:,}",
+        "merged from": ", ".join(f"{each.run} ({each.devices:,})" for each in summary.origins[:_MOST_ORIGINS])
+        + (f" and {more:,} more" if (more := len(summary.origins) - _MOST_ORIGINS) > 0 else ""),
         "account": summary.account,
         "Region": summary.region,
         "devices connect to": summary.endpoint,

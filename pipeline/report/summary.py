@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.quotas import Grant
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline.layout import RunFolder
-    from pipeline.ledger import Entry, Reader
+    from pipeline.ledger import Entry, Origin, Reader
     from pipeline.report.pace import Pace
 
 __all__ = ["FAILED", "REVOKED", "Group", "Summary", "outcome_of", "state_of", "summarise"]
@@ -79,6 +79,7 @@ class Summary:
         skips: The devices that were left alone by cause, the most frequent first.
         pace: How fast it was, and what held it.
         key_types: How many devices get a key of each type here, a row's own type counted before the run's.
+        origins: The runs that it was put together from; none where it is one run.
         issued: Certificates that are on record, those of processes that were killed and those taken back included.
     """
 
@@ -99,6 +100,7 @@ class Summary:
     pace: Pace
     key_types: Mapping[str, int] = field(default_factory=dict)
     issued: int = 0
+    origins: tuple[Origin, ...] = ()
 
     @property
     def usage(self) -> Usage:
@@ -173,6 +175,10 @@ def summarise(reader: Reader, folder: RunFolder) -> Summary:
         failures=failures,
         skips=skips,
         pace=pace_of(reader),
+        origins=tuple(
+            replace(origin, run=printable(origin.run), folder=printable(origin.folder, 4096))
+            for origin in reader.origins()
+        ),
         issued=sum(number for state, number in at.items() if state >= State.ISSUED),
     )
 

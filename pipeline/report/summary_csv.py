@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.device import State
+from pipeline.layout import RunFolder
 from pipeline.manifest.names import THING_NAME
 from pipeline.report.csv_chunks import csv_chunks
 from pipeline.report.summary import outcome_of, state_of
@@ -13,7 +16,6 @@ from pipeline.text import spreadsheet_safe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.layout import RunFolder
     from pipeline.ledger import Entry, Reader
 
 __all__ = ["COLUMNS", "summary_csv"]
@@ -36,7 +38,7 @@ COLUMNS = (
 )
 """``state`` is a ``State``, ``FAILED`` or ``REVOKED``; ``step`` is where a device failed; ``key_held_by`` is
 ``device`` where the row brought a CSR, and ``station`` where the key is made here; ``bundle`` is relative to the
-run (a revoked device's may have been purged)."""
+folder of the file (a revoked device's may have been purged)."""
 
 
 def summary_csv(reader: Reader, folder: RunFolder) -> Iterator[bytes]:
@@ -51,6 +53,7 @@ def summary_csv(reader: Reader, folder: RunFolder) -> Iterator[bytes]:
 
 def _rows(reader: Reader, folder: RunFolder) -> Iterator[tuple[str | int, ...]]:
     yield COLUMNS
+    folders = _folders(reader, folder)
     for entry in reader.entries():
         yield (
             entry.device.line,
@@ -61,7 +64,7 @@ def _rows(reader: Reader, folder: RunFolder) -> Iterator[tuple[str | int, ...]]:
             *_certificate(entry),
             spreadsheet_safe(entry.spki_sha256 or ""),
             "station" if entry.device.csr is None else "device",
-            _bundle(entry, folder),
+            _bundle(entry, folder, folders.get(entry.origin, folder)),
         )
 
 
@@ -93,7 +96,13 @@ def _certificate(entry: Entry) -> tuple[str, str, str]:
     )
 
 
-def _bundle(entry: Entry, folder: RunFolder) -> str:
+def _folders(reader: Reader, folder: RunFolder) -> dict[int | None, RunFolder]:
+    """Return where the bundles are of the runs that a ledger was put together from, by their numbers."""
+    return {each.number: RunFolder(folder.root / each.folder, each.sharded) for each in reader.origins()}
+
+
+def _bundle(entry: Entry, folder: RunFolder, of: RunFolder) -> str:
+    """Return where a device's bundle is, seen from the folder of the reports."""
     if entry.state < State.BUNDLED:
         return ""
-    return spreadsheet_safe(folder.bundle(entry.device.thing_name).relative_to(folder.root).as_posix())
+    return spreadsheet_safe(Path(os.path.relpath(of.bundle(entry.device.thing_name), folder.root)).as_posix())

@@ -43,6 +43,9 @@ def document(summary: Summary) -> dict[str, Any]:
         "key_type": summary.key_type or None,
         "key_types": dict(summary.key_types),
         "endpoint": summary.endpoint or None,
+        "merged_from": [
+            {"run": origin.run, "folder": origin.folder, "devices": origin.devices} for origin in summary.origins
+        ],
         "devices": summary.total,
         "keys_held_by": {"station": summary.total - summary.with_csr, "device": summary.with_csr},
         "states": dict(summary.states),

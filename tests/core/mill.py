@@ -45,7 +45,8 @@ class Mill:
     home: Path
 
     def __post_init__(self) -> None:
-        self.double.account.create_policy(POLICY, DOCUMENT)
+        if POLICY not in self.double.account.policies:  # another mill of the same account may have made it
+            self.double.account.create_policy(POLICY, DOCUMENT)
 
     @property
     def folder(self) -> RunFolder:

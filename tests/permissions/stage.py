@@ -92,7 +92,21 @@ def _run(stage: Stage) -> frozenset[str]:
     stage.tell(lambda double: double.account.registry.create_thing("there", None, {}, None))
     stage.tell(lambda double: double.faults.script(ISSUE, Spoil(Wrong.OTHER_NAME), subject="wrong"))
     manifest = stage.write("second.csv", f"{HEADER}there,,,north\nwrong,,,\n")
-    return made | stage.does("run", manifest, "--policy", "device", expect=1) | _lose(stage) | _resume(stage)
+    second = stage.does("run", manifest, "--policy", "device", expect=1)
+    return made | second | _lose(stage) | _resume(stage) | _contest(stage)
+
+
+def _contest(stage: Stage) -> frozenset[str]:
+    """Have another station attach its certificate to a thing while this one is at work on it."""
+    run = ("run", stage.write("shared.txt", "shared\n"), "--policy", "device", "--part", "1/1")
+    stage.does(*run, expect=KILLED, failpoints="certificate.after")
+
+    def attach(double: AwsIotDouble) -> None:
+        other = double.account.store.issue(make_csr("shared").pem, active=True)
+        double.account.attach_principal("shared", other.arn)
+
+    stage.tell(attach)
+    return stage.does(*run, expect=1)
 
 
 def _lose(stage: Stage) -> frozenset[str]:
