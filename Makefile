@@ -15,7 +15,7 @@ help: ## show this list
 
 $(STAMP): pyproject.toml constraints.txt pipeline/__init__.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,mqtt,encrypt,esp,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,mqtt,encrypt,dask,esp,dev]'
 	@touch $@
 
 demo: $(STAMP) ## provision 25 devices on the embedded AWS IoT, then connect each over MQTT

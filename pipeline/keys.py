@@ -33,6 +33,7 @@ from pipeline.errors import DeviceError
 from pipeline.settings import KeyType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -42,6 +43,7 @@ __all__ = [
     "ensure_key",
     "fits",
     "generate",
+    "is_pair",
     "is_whole",
     "key_file",
     "lost",
@@ -91,8 +93,33 @@ def public_key_of_csr(csr: str) -> PublicKeyTypes:
     return x509.load_pem_x509_csr(csr.encode("ascii")).public_key()
 
 
+def is_pair(key: PrivateKey) -> bool:
+    """Whether the private part of a key is that of its public part."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        numbers = key.private_numbers()
+        derived = ec.derive_private_key(numbers.private_value, key.curve).public_key()
+        return derived.public_numbers() == numbers.public_numbers
+    found = key.private_numbers()
+    # RFC 8017, section 3.2.
+    n, e, p, q, d = found.public_numbers.n, found.public_numbers.e, found.p, found.q, found.d
+    return (
+        1 < p < n
+        and p * q == n
+        and e * d % (p - 1) == 1
+        and e * d % (q - 1) == 1
+        and found.dmp1 == d % (p - 1)
+        and found.dmq1 == d % (q - 1)
+        and found.iqmp * q % p == 1
+    )
+
+
 def ensure_key(
-    folder: Path, thing_name: str, common_name: str, key_type: KeyType, expected: str | None = None
+    folder: Path,
+    thing_name: str,
+    common_name: str,
+    key_type: KeyType,
+    expected: str | None = None,
+    made: Callable[[KeyType], PrivateKey] = generate,
 ) -> KeyReceipt:
     """Have key and CSR of a device on disk, and return the receipt for them.
 
@@ -102,6 +129,7 @@ def ensure_key(
         common_name: The CSR's only name.
         key_type: The key to make.
         expected: The SPKI hash of a key that was made before: then none other will do.
+        made: Returns a new key, where none is there yet.
 
     A key that a killed run left whole is taken up, not made again: it has never left the machine, and a key is
     never overwritten. The key itself exists only in this process and in its file.
@@ -126,7 +154,7 @@ def ensure_key(
     except FileNotFoundError:
         if expected is not None:
             raise lost(2, thing_name) from None
-        key = _make(path, key_type)
+        key = _make(path, key_type, made)
     if expected is not None and spki_sha256(key.public_key()) != expected:
         raise lost(2, thing_name)
     return _store(folder, thing_name, sign_request(key, common_name))
@@ -200,8 +228,8 @@ def lost(step: int, thing_name: str) -> DeviceError:
     )
 
 
-def _make(path: Path, key_type: KeyType) -> PrivateKey:
-    key = generate(key_type)
+def _make(path: Path, key_type: KeyType, made: Callable[[KeyType], PrivateKey]) -> PrivateKey:
+    key = made(key_type)
     try:
         files.create_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), files.SECRET)
     except FileExistsError:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.aws.caller import Caller
     from pipeline.aws.gate import Gate
     from pipeline.aws.limiter import Budget
-    from pipeline.workers import Workers
+    from pipeline.keymaking import KeyMakers
 
 __all__ = ["listed", "ruling", "scarce", "throttles"]
 
@@ -36,7 +36,7 @@ def throttles(caller: Caller) -> dict[str, int]:
     return {api: budget.throttles for api, budget in caller.budgets.items() if budget.throttles}
 
 
-def ruling(caller: Caller, gate: Gate, key_makers: Workers, rate: Budget | None) -> Limit | None:
+def ruling(caller: Caller, gate: Gate, key_makers: KeyMakers, rate: Budget | None) -> Limit | None:
     """Return what most devices wait for now."""
     queues = [
         Limit(api, budget.rate, budget.waiting + (gate.waiting if api == ISSUE else 0))

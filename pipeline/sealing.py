@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from cryptography import x509
@@ -36,8 +37,10 @@ from pipeline.pkcs8 import ENCRYPTED, clear_pem
 from pipeline.recipients import age_recipient
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from pipeline.keys import PrivateKey
     from pipeline.pkcs8 import WrappingKey
     from pipeline.settings import KeyType
 
@@ -113,7 +116,13 @@ def is_sealed(data: bytes) -> bool:
 
 
 def ensure_sealed_key(
-    folder: Path, thing_name: str, common_name: str, key_type: KeyType, expected: str | None, seal: Seal
+    folder: Path,
+    thing_name: str,
+    common_name: str,
+    key_type: KeyType,
+    expected: str | None,
+    seal: Seal,
+    made: Callable[[KeyType], PrivateKey] = keys.generate,
 ) -> KeyReceipt:
     """Have a sealed key and its CSR on disk, and return the receipt for them.
 
@@ -124,6 +133,7 @@ def ensure_sealed_key(
         key_type: The key to make.
         expected: The SPKI hash of a key that was made before: then none other will do.
         seal: Encrypts the key.
+        made: Returns a new key, where none is there yet.
 
     Raises:
         DeviceError: A key is there that this run cannot have made, or the one that should be there is not.
@@ -136,7 +146,7 @@ def ensure_sealed_key(
     except FileNotFoundError:
         if expected is not None:
             raise keys.lost(2, thing_name) from None
-        return _make(folder, thing_name, common_name, key_type, seal)
+        return _make(folder, thing_name, common_name, partial(made, key_type), seal)
     if not is_sealed(sealed):
         raise _strange(path, "is not encrypted as the keys of this run are")
     receipt = _take_up(path, thing_name, sealed, expected)
@@ -145,13 +155,15 @@ def ensure_sealed_key(
     return receipt
 
 
-def _make(folder: Path, thing_name: str, common_name: str, key_type: KeyType, seal: Seal) -> KeyReceipt:
+def _make(
+    folder: Path, thing_name: str, common_name: str, made: Callable[[], PrivateKey], seal: Seal
+) -> KeyReceipt:
     if keys.key_file(folder, thing_name) is not None:
         raise _strange(folder / f"{thing_name}.key", "is not encrypted as the keys of this run are")
     files.sweep_temporaries(folder)
     # Only the CSR of a key that was moved away can be here.
     files.remove(folder / f"{thing_name}.csr")
-    key = keys.generate(key_type)
+    key = made()
     csr = keys.sign_request(key, common_name)
     sealed = seal.seal(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
     files.replace_whole(_pending(folder, sealed), csr.encode("ascii"))

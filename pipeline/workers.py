@@ -15,8 +15,7 @@ import signal
 import threading
 import traceback
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import connection, resource_tracker
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
@@ -79,20 +78,37 @@ def _start_tracker() -> None:
             del os.environ["PYTHONWARNINGS"]
 
 
+def _dying() -> ThingmillError:
+    return ThingmillError(
+        "the worker processes die again and again",
+        advice="look for a lack of memory in the system's log, or try fewer with --workers",
+    )
+
+
 class Workers:
-    """Does jobs concurrently, in processes.
+    """Does jobs concurrently, in the processes of an executor; one that breaks is replaced, its jobs done again.
 
     Args:
-        workers: How many processes.
+        workers: How many jobs are done at once, or what says so where that changes.
         batch: How many jobs go to a task at the most: ``CHEAP`` or ``COSTLY``.
-        executor: Makes the executor; ``process_pool`` unless a test knows better.
+        executor: Makes the executor; ``process_pool`` unless they are elsewhere, or a test knows better.
+        given_up: Returns what is said where executors break again and again.
     """
 
-    def __init__(self, workers: int, batch: int, executor: Callable[[int], Executor] = process_pool) -> None:
+    def __init__(
+        self,
+        workers: int | Callable[[], int],
+        batch: int,
+        executor: Callable[[int], Executor] = process_pool,
+        given_up: Callable[[], ThingmillError] = _dying,
+    ) -> None:
         self._workers = workers
         self._batch = batch
         self._make_executor = executor
+        self._given_up = given_up
         self._executor: Executor | None = None
+        # Executors queue by themselves; what may wait is a first task, for a fork server or for a cluster.
+        self._submitting = anyio.CapacityLimiter(1)
         self._waiting: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures_in_a_row = 0
@@ -114,6 +130,14 @@ class Workers:
             if self._executor is not None:
                 await anyio.to_thread.run_sync(partial(self._executor.shutdown, cancel_futures=True))
 
+    def _at_once(self) -> int:
+        return self._workers if isinstance(self._workers, int) else self._workers()
+
+    def _current(self) -> Executor:
+        if self._executor is None:
+            self._executor = self._make_executor(self._at_once())
+        return self._executor
+
     async def do(self, job: Callable[[], T]) -> T:
         """Have a job done, and return what it returned.
 
@@ -130,8 +154,9 @@ class Workers:
 
     def _fill(self) -> None:
         """Hand over tasks while a worker could run dry, at most one waiting behind each."""
-        while self._waiting and len(self._tasks) < 2 * self._workers:
-            share = -(-len(self._waiting) // self._workers)
+        at_once = self._at_once()
+        while self._waiting and len(self._tasks) < 2 * at_once:
+            share = -(-len(self._waiting) // at_once)
             size = min(self._batch, share)
             batch = [self._waiting.popleft() for _ in range(size)]
             # A caller that was told to stop no longer waits for its job.
@@ -149,11 +174,12 @@ class Workers:
     async def _run(self, batch: list[tuple[Callable[[], Any], asyncio.Future[Any]]]) -> None:
         jobs = [job for job, _ in batch]
         try:
-            executor = self._executor = self._executor or self._make_executor(self._workers)
-            # In a thread: the first task of a pool waits for its fork server to start.
-            task = await anyio.to_thread.run_sync(executor.submit, _do, jobs)
+            async with self._submitting:
+                executor = self._current()
+                # In a thread: the first task of a pool waits for its fork server to start.
+                task = await anyio.to_thread.run_sync(executor.submit, _do, jobs)
             results = await asyncio.wrap_future(task)
-        except BrokenProcessPool:
+        except BrokenExecutor:
             await self._replace(executor, batch)
             return
         except Exception as error:  # noqa: BLE001  a bug in a worker must reach whoever waits, not hang them
@@ -179,10 +205,7 @@ class Workers:
                 self._executor = None
                 self._failures_in_a_row += 1
         if self._failures_in_a_row > _MOST_REPLACEMENTS:
-            problem = ThingmillError(
-                "the worker processes die again and again",
-                advice="look for a lack of memory in the system's log, or try fewer with --workers",
-            )
+            problem = self._given_up()
             for _, future in batch:
                 if not future.done():
                     future.set_exception(problem)

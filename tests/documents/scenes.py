@@ -19,6 +19,7 @@ DOCUMENTS = tuple(path.relative_to(ROOT).as_posix() for pattern in _PLACES for p
 
 _AWS_CLI = "the AWS CLI, on what the stage has made already or cannot have"
 _BENCHMARKS = "takes minutes"
+_CLUSTER = "needs a cluster on other machines, as tests/cluster has one on this"
 _ESP_IDF = "needs ESP-IDF, which is no package"
 _FLASHES = "writes to a device that is plugged in"
 _INSTALLS = "installs packages"
@@ -34,6 +35,8 @@ NOT_RUN: Mapping[str, str] = {
     "pip install thingmill": _INSTALLS,
     "pip install 'thingmill[local,mqtt]'": _INSTALLS,
     "pip install 'thingmill[mqtt]'": _INSTALLS,
+    "pip install 'thingmill[dask]'": _INSTALLS,
+    "thingmill run line-7.csv --profile factory --policy device --workers tls://scheduler:8786": _CLUSTER,
     "python $IDF_PATH/tools/mass_mfg/mfg_gen.py generate mass-mfg/config.csv mass-mfg/values.csv line-7 0x6000"
     " --fileid node_id --outdir ~/partitions": _ESP_IDF,
     "python -m benchmarks": _BENCHMARKS,
@@ -108,6 +111,12 @@ _SCENES: Mapping[str, Scene] = {
             "thingmill retire line-7-2026 --seen connected.jsonl --dry-run": scenery.connected,
         },
         codes={_VERIFIED: 1},
+    ),
+    "docs/stations.md": Scene(
+        prepare=scenery.all_of(
+            scenery.line_7(*(f"flow-7-{number:03}" for number in range(1, 7))), scenery.device_policy
+        ),
+        before={"thingmill run line-7.csv --policy device --part batch --yes": scenery.batch},
     ),
     "docs/manifest.md": Scene(prepare=scenery.nothing, codes={"thingmill check manifests/faulty.csv": 2}),
     "docs/tuning.md": Scene(prepare=scenery.line_7(*(f"flow-7-{number:05}" for number in range(10_000)))),
