@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 import anyio.to_thread
 
-from pipeline import report
+from pipeline import begun, report
 from pipeline.arns import CERTIFICATE_ID
 from pipeline.aws.failures import CallError, Failure
+from pipeline.counting import counted, verb
 from pipeline.device import State
 from pipeline.errors import DeviceError, DiskError, InterruptedRunError, ThingmillError
 from pipeline.inspection import public_key_hash
 from pipeline.made import Made
-from pipeline.purge import has_folders, purge
+from pipeline.purge import has_folders
 from pipeline.reconcile import SETTLING_SECONDS, Reconciler
 from pipeline.relisting import relist
 from pipeline.resources import delete_made
-from pipeline.revocation import Selection, look
+from pipeline.revocation import look
+from pipeline.scope import Selection
 from pipeline.stop import Stop, StoppedError
-from pipeline.withdrawal import delete_thing, withdraw
+from pipeline.undoing import undo
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,12 +40,14 @@ if TYPE_CHECKING:
     from pipeline.layout import RunFolder
     from pipeline.ledger import Entry, Ledger
     from pipeline.meter import Meter
-    from pipeline.revocation import Plan, Scope
+    from pipeline.revocation import Plan
+    from pipeline.scope import Scope
 
 __all__ = ["LANES", "Revoke", "Watcher"]
 
 LANES = 64
-"""Devices in work at once: few enough that those in work are finished within seconds of a Ctrl-C."""
+"""Devices in work at once. Most wait for a look: only those of which something was changed are finished after a
+Ctrl-C, which takes seconds."""
 
 _DOUBTS = 1000
 """Requests without an answer that share a look at the account's certificates."""
@@ -117,14 +121,15 @@ class Revoke:
             InterruptedRunError: The revoke was asked to stop; running it again goes on with it.
         """
         if not self.plan().is_empty:
+            await self._guarded(lambda: begun.begin(self.ledger, self.scope))
             chosen = Selection.of(self.scope, self.ledger.read)
             reconciler = Reconciler(self.registry, self.ledger, self.meter, self.stop, self.settling)
-            patient = self.registry.patient()
             await self._guarded(lambda: self._finish_rejections(reconciler))
             reconciler.told.expect(self.ledger.read.count(chosen.doubtful))
             await self._each(chosen.doubtful, _DOUBTS, lambda entry: self._settle(entry, reconciler))
-            await self._each(chosen.entries, LANES, lambda entry: self._take_back(entry, patient))
-            await self._guarded(lambda: self._delete_made(chosen, patient))
+            await self._each(chosen.entries, LANES, self._take_back)
+            await self._guarded(lambda: self._delete_made(chosen))
+        await self._guarded(self._end)
         try:
             await self._relist()
             self.summary = await anyio.to_thread.run_sync(report.write_all, self.ledger.read, self.folder)
@@ -134,10 +139,18 @@ class Revoke:
         if self._fatal is not None:
             raise self._fatal
         if self.stop.requested:
+            left = begun.begun(self.ledger.read).left
             raise InterruptedRunError(
-                "the revoke was stopped; what was in flight is recorded",
-                advice="run the same command again: it goes on from here",
+                f"the revoke was stopped; what was in flight is recorded, {counted(left, 'device')} left",
+                advice="run the same command again: it goes on from here; to keep what is left, run it with "
+                "--begun-only",
             )
+
+    async def _end(self) -> None:
+        """Note that the revoke has come to its end, whatever stays."""
+        if given_up := await begun.end(self.ledger, self.scope):
+            kept = f"{counted(given_up, 'device')} of a revoke that was begun {verb('are', given_up)} kept"
+            self.watcher.note(kept)
 
     async def _finish_rejections(self, reconciler: Reconciler) -> None:
         """Have no certificate left that failed inspection; a device with one that stays is not taken back."""
@@ -169,9 +182,9 @@ class Revoke:
         else:
             await self.ledger.issued(entry.seq, found)
 
-    async def _take_back(self, entry: Entry, patient: Registry) -> None:
+    async def _take_back(self, entry: Entry) -> None:
         try:
-            reason, deleted = await self._undo(entry, patient)
+            reason, deleted = await self._undo(entry)
             self._unanswered = 0
         except DiskError as error:
             reason, deleted = error.message, False
@@ -189,50 +202,34 @@ class Revoke:
             await self.ledger.revoked(entry.seq, thing_deleted=deleted)
             self._took(entry)
 
-    async def _undo(self, entry: Entry, patient: Registry) -> tuple[str, bool]:
-        """Take back what there is of a device.
-
-        Returns:
-            Why something stays, or ""; and whether its thing is deleted.
-        """
-        arn = entry.certificate.arn if entry.certificate else None
-        if entry.outcome != "revoked":
-            if entry.state is State.REQUESTED:
-                return self._unsettled.get(entry.seq, "whether it has a certificate is not known"), False
-            reason = self._rejected.get(entry.spki_sha256 or "", "")
-            if not reason:
-                # Durable before the first call: a run is not gone on with while this may be half done.
-                await self.ledger.revoking(entry.seq)
-            if arn and not reason:
-                reason = await withdraw(patient, arn)
-            if reason:
-                return reason, False
-        deleted = self.scope.things and entry.thing_created
-        if deleted:
-            certain = entry.state > State.LISTED
-            reason = await delete_thing(patient, entry.device, arn, certain=certain)
-            if reason:
-                return reason, False
-        if self.scope.purge and has_folders(self.folder, entry.device.thing_name):
-            # Before the device is marked: whoever resumes finds it by its mark, and removes what is left.
-            await anyio.to_thread.run_sync(purge, self.folder, entry.device.thing_name)
-            if entry.outcome == "revoked" and not deleted:
+    async def _undo(self, entry: Entry) -> tuple[str, bool]:
+        """Take back what there is of a device; return why something stays, and whether its thing is deleted."""
+        if entry.outcome == "revoked":
+            is_left = self.scope.purge and has_folders(self.folder, entry.device.thing_name)
+            reason, deleted = await undo(entry, self.registry, self.ledger, self.folder, self.scope, self.stop)
+            if is_left and not (reason or deleted):
                 self._took(entry)
-        return "", deleted
+            return reason, deleted
+        reason = self._rejected.get(entry.spki_sha256 or "", "")
+        if entry.state is State.REQUESTED:
+            reason = self._unsettled.get(entry.seq, "whether it has a certificate is not known")
+        if reason:
+            return reason, False
+        return await undo(entry, self.registry, self.ledger, self.folder, self.scope, self.stop)
 
     def _took(self, entry: Entry) -> None:
         self.taken += 1
         self.watcher.revoked(entry.device.thing_name)
 
-    async def _delete_made(self, chosen: Selection, patient: Registry) -> None:
+    async def _delete_made(self, chosen: Selection) -> None:
         """Delete what the run made for its devices, when there is none of them left."""
         read = self.ledger.read
-        if not (self.scope.things and self.scope.is_whole) or self.stop.requested:
+        if not (self.scope.things and self.scope.is_whole):
             return
         if read.count(chosen.standing) or read.count(chosen.things):
             self.watcher.note("what the run made for its devices is kept until all of them are taken back")
             return
-        async for name, reason in delete_made(patient, read, Made(self.ledger)):
+        async for name, reason in delete_made(self.registry, read, Made(self.ledger)):
             self.kept += 1
             self.watcher.stays(name, reason)
 

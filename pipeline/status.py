@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pipeline.begun import NONE_BEGUN, begun
 from pipeline.binding import refuse_merged
 from pipeline.device import State
 from pipeline.layout import RunFolder
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pipeline.begun import Begun
     from pipeline.ledger import Standing
 
 __all__ = ["STEPS", "Holder", "Status", "holder_of", "look"]
@@ -44,6 +46,7 @@ STEPS = {
 _WINDOW_SECONDS = 60.0
 _MOST_CODES = 10
 _LONGEST_PID = 32
+_LISTS = ("failed.csv", "failed.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,11 @@ class Status:
         meta: What the run is bound to and what it used, by name (``Reader.meta``).
         key_types: How many devices get a key of each type here (``Reader.key_types``).
         standing: How many devices stand where.
-        window: Over how many of the last seconds ``standing.finished`` was counted.
+        window: Over how many of the last seconds ``standing.finished`` was counted, and ``taken_back``.
         looked_at: When, seconds of the epoch.
+        begun: What is left of a revoke that was begun and has not come to its end.
+        taken_back: How many devices were taken back since then, where a revoke was begun.
+        failed_list: The name of the list of failures in the run's folder, or "" where there is none.
     """
 
     run: str
@@ -82,6 +88,9 @@ class Status:
     standing: Standing
     window: float
     looked_at: float
+    begun: Begun = NONE_BEGUN
+    taken_back: int = 0
+    failed_list: str = ""
 
     @property
     def devices(self) -> int:
@@ -98,19 +107,24 @@ class Status:
         """``running`` while a process has it; else ``stopped``, ``finished``, or ``revoked`` as a whole."""
         if self.holder is not None:
             return "running"
+        if self.begun.left:
+            return "stopped"
         if self.standing.outcomes["revoked"] and not self.left and not self.standing.states[State.DONE]:
             return "revoked"
         return "stopped" if self.left else "finished"
 
     @property
     def per_second(self) -> float | None:
-        """Devices finished per second of the window, or None while no process has the run."""
-        return None if self.holder is None else self.standing.finished / self.window
+        """Devices finished, or taken back in a revoke, per second of the window; None where nobody is at it."""
+        if self.holder is None:
+            return None
+        return (self.taken_back if self.begun.left else self.standing.finished) / self.window
 
     @property
     def seconds_left(self) -> float | None:
         """How long the rest takes at that rate, or None where that cannot be said."""
-        return self.left / self.per_second if self.per_second and self.left else None
+        left = self.begun.left or self.left
+        return left / self.per_second if self.per_second and left else None
 
     @property
     def quotas(self) -> Mapping[str, Mapping[str, Any]]:
@@ -148,6 +162,7 @@ class Status:
             "failed_by_code": dict(self.worst_codes()),
             "skipped": standing.outcomes["skipped"],
             "revoked": standing.outcomes["revoked"],
+            "revoke_left": self.begun.left,
             "in_doubt": standing.doubtful,
             "certificates_issued": standing.issued,
             "finished": standing.finished,
@@ -188,6 +203,8 @@ def look(root: Path, now: float | None = None, before: Status | None = None) -> 
         standing = reader.standing(datetime.fromtimestamp(since, UTC))
         devices = sum(standing.states.values()) + sum(standing.outcomes.values())
         # Each description is read for it, which takes a second for a million devices.
+        unended = begun(reader)
+        taken_back = reader.count(f"outcome = 'revoked' AND updated_at > '{_text(since)}'") if unended.left else 0
         same = before is not None and before.devices == devices
         key_types = before.key_types if before is not None and same else reader.key_types()
     return Status(
@@ -199,6 +216,9 @@ def look(root: Path, now: float | None = None, before: Status | None = None) -> 
         standing=standing,
         window=now - since,
         looked_at=now,
+        begun=unended,
+        taken_back=taken_back,
+        failed_list=next((name for name in _LISTS if (root / name).is_file()), ""),
     )
 
 
@@ -223,6 +243,11 @@ def holder_of(lock: Path) -> Holder | None:
         return None
     finally:
         os.close(handle)  # which gives the shared lock back
+
+
+def _text(moment: float) -> str:
+    """Return an instant as the ledger has it."""
+    return datetime.fromtimestamp(moment, UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _rounded(number: float | None) -> float | None:

@@ -70,10 +70,25 @@ class Caller:
         self.recorder: Recorder | None = None
         self._stop = stop
         self._jitter = jitter
+        self._begin: Callable[[], Awaitable[None]] | None = None
 
     def patient(self) -> Caller:
         """Return a caller on the same budgets whose waits are not ended by a request to stop."""
-        other = Caller({}, Stop(), self._jitter)
+        return self._with(Stop())
+
+    def resolute(self, stop: Stop, begin: Callable[[], Awaitable[None]]) -> Caller:
+        """Return a caller on the same budgets that is patient from its first change on.
+
+        Args:
+            stop: Ends waits before the first attempt that may change something, that for its leave included.
+            begin: Awaited once, right before that attempt.
+        """
+        other = self._with(stop)
+        other._begin = begin  # noqa: SLF001  one of its own kind
+        return other
+
+    def _with(self, stop: Stop) -> Caller:
+        other = Caller({}, stop, self._jitter)
         other.grants, other.budgets, other.recorder = self.grants, self.budgets, self.recorder
         return other
 
@@ -124,6 +139,9 @@ class Caller:
         Raises:
             CallError: It failed; its ``failure`` says whether anything can have been done.
         """
+        if self._begin is not None and not api.startswith(_HARMLESS):
+            begin, self._begin, self._stop = self._begin, None, Stop()
+            await begin()
         point = "certificate" if api == "CreateCertificateFromCsr" else "call"
         failpoints.hit(f"{point}.before")
         # Once sent, a call is waited for: what it did must be known and recorded.

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from pipeline.cli.owning import OwnedRun
     from pipeline.progress import Kind
-    from pipeline.revocation import Plan, Scope
+    from pipeline.revocation import Plan
+    from pipeline.scope import Scope
     from pipeline.stop import Stop
 
 
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
         thingmill revoke line-7 --profile factory --things
         # only what failed
         thingmill revoke line-7 --profile factory --failed-only
+        # stopped, and the rest is to be kept: only what was begun with
+        thingmill revoke line-7 --profile factory --begun-only
     """,
 )
 def revoke(
@@ -53,6 +56,12 @@ def revoke(
     device: list[str] | None = DEVICE,
     failed_only: bool = typer.Option(
         False, "--failed-only", help="Only devices that failed.", rich_help_panel=RUN_PANEL
+    ),
+    begun_only: bool = typer.Option(
+        False,
+        "--begun-only",
+        help="Only devices that a revoke was stopped in the middle of; those it had not begun with are kept.",
+        rich_help_panel=RUN_PANEL,
     ),
     things: bool = typer.Option(
         False,
@@ -84,7 +93,7 @@ def revoke(
     """
     from pipeline.aws import quotas
     from pipeline.cli.owning import owned_run
-    from pipeline.revocation import Scope
+    from pipeline.scope import Scope
     from pipeline.settings import Access
     from pipeline.stop import Stop
 
@@ -93,9 +102,13 @@ def revoke(
             "a revoke cannot be undone, and nobody is at a terminal to be asked",
             advice="look at the plan with --dry-run, then add --yes",
         )
+    if begun_only and (device or failed_only):
+        raise UsageError(
+            "--begun-only names devices itself", advice="leave out --device and --failed-only, or --begun-only"
+        )
     root = find_run(run, output)
     access = Access(profile, region, endpoint_url, dict(quotas.parse(option) for option in quota or ()))
-    scope = Scope(tuple(dict.fromkeys(device or ())), failed_only, things, purge)
+    scope = Scope(tuple(dict.fromkeys(device or ())), failed_only, begun_only, things, purge)
     work = _Work(scope, as_json)
 
     def once(*, execute: bool) -> None:
@@ -179,8 +192,13 @@ class _Work:
             job = Revoke(
                 owned.folder, owned.ledger, owned.registry, self._scope, watcher, meter, settling_seconds(), stop
             )
+
+            def stopping() -> None:
+                stop.request()
+                watcher.stopping()
+
             try:
-                with draining(stop.request):
+                with draining(stopping):
                     await job.execute()
             finally:
                 self.kept = job.kept
@@ -197,6 +215,8 @@ def _lines(plan: Plan, scope: Scope, name: str) -> Iterator[str]:
     """Yield the plan for a person."""
     if plan.is_empty:
         yield f"{name}: nothing is left to take back"
+        if plan.given_up:
+            yield _kept(plan)
         return
     yield f"{counted(plan.devices, 'device')} of {name} {verb('are', plan.devices)} to be taken back:"
     made = [
@@ -216,6 +236,13 @@ def _lines(plan: Plan, scope: Scope, name: str) -> Iterator[str]:
     stays = [] if scope.things else ["things (see --things)"]
     stays.append("what was exported with --to" if scope.purge else "keys and bundles on disk (see --purge)")
     yield f"what stays: {', '.join(stays)}"
+    if plan.given_up:
+        yield _kept(plan)
+
+
+def _kept(plan: Plan) -> str:
+    number = plan.given_up
+    return f"{counted(number, 'device')} of a revoke that was begun {verb('are', number)} kept"
 
 
 def _name(owned: OwnedRun) -> str:

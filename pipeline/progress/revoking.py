@@ -18,18 +18,20 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.durations import clock_time
-from pipeline.progress.sinks import Silence, print_line
+from pipeline.progress.sinks import STOPPING, Silence, print_line
 from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 __all__ = ["BarOfRevoking", "EventsOfRevoking", "LinesOfRevoking", "bar_of_revoking"]
 
 _LINE_SECONDS = 5.0
 _MOST_STAYS = 100
+_SPARE = 4
+"""Characters that a bar leaves free at the end of its line: ``^C`` takes two, and some are impatient."""
 
 
 class LinesOfRevoking(Silence):
@@ -68,6 +70,10 @@ class LinesOfRevoking(Silence):
         """Print what a person should know."""
         self._say(printable(message))
 
+    def stopping(self) -> None:
+        """Say that nothing more is begun."""
+        self._say(STOPPING)
+
     def end(self, *_figures: object) -> None:
         """Say how much stays that was not named."""
         if self._kept > _MOST_STAYS:
@@ -98,13 +104,17 @@ class BarOfRevoking(LinesOfRevoking):
         self._console = console
         self._next = float("inf")  # the bar says it all the time
 
-    def __rich__(self) -> Table:
-        """Return the line with a bar."""
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the line with a bar, a little narrower than the terminal.
+
+        A terminal shows ``^C`` where the line ends. On a full line that would begin another one, and what is drawn
+        in place would be a line off from then on.
+        """
         table = Table.grid(expand=True, padding=(0, 1))
         table.add_column(no_wrap=True, overflow="ellipsis")
         table.add_column(ratio=1, no_wrap=True, overflow="crop")
         table.add_row(Text(self.line()), ProgressBar(total=max(self._total, 1), completed=self._taken))
-        return table
+        yield from console.render(table, options.update(max_width=max(options.max_width - _SPARE, 1)))
 
     def _say(self, text: str) -> None:
         self._console.print(Text(text))
@@ -138,6 +148,9 @@ class EventsOfRevoking(Silence):
     def note(self, message: str) -> None:
         """Print what a person should know."""
         self._print("note", message=printable(message))
+
+    def stopping(self) -> None:
+        """Nothing comes of it that is not told anyway."""
 
     def end(self, *_figures: object) -> None:
         """Nothing is left out, so nothing is added."""

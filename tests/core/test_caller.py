@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 API = "DescribeThing"
+CHANGE = "DetachPolicy"
 
 
 def answer(code: str, status: int) -> ClientError:
@@ -36,8 +37,8 @@ UNSENT = EndpointConnectionError(endpoint_url="http://localhost")
 
 
 def paid(rate: float, stop: Stop, jitter: float) -> Caller:
-    """Return a caller with a rate for the one operation that is called here, and a jitter that is known."""
-    return Caller(quotas.granted("eu-west-1", {API: rate}), stop, jitter=lambda: jitter)
+    """Return a caller with a rate for the operations that are called here, and a jitter that is known."""
+    return Caller(quotas.granted("eu-west-1", {API: rate, CHANGE: rate}), stop, jitter=lambda: jitter)
 
 
 class Script:
@@ -100,6 +101,28 @@ async def test_an_attempt_is_made_once_whatever_comes_of_it(caller: Caller, erro
     with pytest.raises(CallError):
         await caller.attempt(API, script)
     assert script.attempts == 1
+
+
+async def test_a_resolute_call_is_stopped_only_before_its_first_change(stop: Stop, caller: Caller) -> None:
+    """Looks may be stopped; once a change may be sent that is noted, and nothing stops the rest any more."""
+    noted: list[int] = []
+    script = Script()
+
+    async def begin() -> None:
+        noted.append(script.attempts)
+
+    begun, waiting = caller.resolute(stop, begin), caller.resolute(stop, begin)
+    assert await begun.call(API, Script()) == "done"
+    assert noted == []
+    assert await begun.call(CHANGE, script) == "done"
+    assert (noted, script.attempts) == ([0], 1)
+    stop.request()
+    assert await begun.call(CHANGE, script) == "done"
+    assert await begun.call(API, Script()) == "done"
+    assert noted == [0]
+    with pytest.raises(StoppedError):
+        await waiting.call(CHANGE, script)
+    assert script.attempts == 2
 
 
 async def test_pauses_grow_and_are_jittered(stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from pipeline.progress import revoking
-from pipeline.progress.revoking import LinesOfRevoking
+from pipeline.progress.revoking import BarOfRevoking, LinesOfRevoking
 from tests.progress.meters import Terminal, hidden_in
 
 if TYPE_CHECKING:
@@ -75,6 +76,23 @@ def test_events_are_objects_with_a_time() -> None:
     ]
     assert err.getvalue() == ""
     assert hidden_in(out.getvalue()) == []
+
+
+@pytest.mark.parametrize("stderr", [io.StringIO, Terminal])
+def test_a_stop_is_said(stderr: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From Ctrl-C on it is there to read that no more devices are begun, in the words of a run."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    err = stderr()
+    with revoking("line-7", 2, kind="auto", stdout=io.StringIO(), stderr=err) as watcher:
+        watcher.stopping()
+    assert "stopping: finishing what is in flight\n" in err.getvalue()
+
+
+def test_a_bar_has_room_for_what_ctrl_c_shows() -> None:
+    """A terminal shows ^C at the end of the line: one that is full would go on below, out of the bar's reach."""
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    [line] = console.render_lines(BarOfRevoking("line-7", 2, console), pad=False)
+    assert 70 < sum(segment.cell_length for segment in line) <= 78
 
 
 def test_a_bar_goes_away_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import copy
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pipeline.aws.session import open_registry
 from pipeline.meter import Meter
 from pipeline.ownership import own
 from pipeline.progress.sinks import Silence
-from pipeline.revocation import Scope
 from pipeline.revoke import Revoke
+from pipeline.scope import Scope
 from pipeline.stop import Stop
 from tests.core.mill import DOCUMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from tests.core.mill import Mill
     from tests.support.awsiot import AwsIotDouble
@@ -66,19 +66,25 @@ class Told(Silence):
         self.notes.append(message)
 
 
-async def revoke(mill: Mill, scope: Scope | None = None, *, stop_at: Callable[[Stop], None] | None = None) -> Told:
+async def revoke(mill: Mill, scope: Scope | None = None, *, stop_at: str = "", **quotas: float) -> Told:
     """Revoke a mill's run, and return what was said; what it raises passes.
 
     Args:
         mill: Whose run is meant.
         scope: What of it; by default everything that the account has of it.
-        stop_at: Is given what stops the revoke, before it begins.
+        stop_at: The operation at whose first call the revoke is asked to stop.
+        quotas: Calls per second of some operations; those of all others nobody waits for.
     """
     told, stop = Told(), Stop()
-    if stop_at is not None:
-        stop_at(stop)
+
+    def arrived(operation: str, params: Mapping[str, object]) -> None:  # noqa: ARG001  what every hook is told
+        if operation == stop_at:
+            stop.request()
+
+    mill.double.on_request = arrived
+    access = replace(mill.access, quotas=mill.access.quotas | quotas)
     async with AsyncExitStack() as stack:
-        registry, _ = await open_registry(stack, mill.access, None, Stop(), connections=10)
+        registry, _ = await open_registry(stack, access, None, stop, connections=10)
         ledger = await own(stack, mill.folder, registry, await registry.get_caller_identity())
         meter = Meter(listeners=[told])
         asked = Scope(things=True) if scope is None else scope

@@ -12,7 +12,8 @@ from pipeline.ledger import live_ledger
 from pipeline.purge import listings_in
 from pipeline.relisting import relist
 from pipeline.report import write_listings
-from pipeline.revocation import Scope, look
+from pipeline.revocation import look
+from pipeline.scope import Scope
 from tests.revoke.accounts import revoke
 
 if TYPE_CHECKING:

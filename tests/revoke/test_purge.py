@@ -12,7 +12,7 @@ from pipeline.bundles.formats import FORMATS, Format
 from pipeline.errors import DiskError
 from pipeline.layout import RunFolder
 from pipeline.purge import has_folders, purge
-from pipeline.revocation import Scope
+from pipeline.scope import Scope
 from pipeline.secret import Secret
 from tests.revoke.accounts import revoke
 from tests.support.awsiot import Fail

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.errors import RefusedError
-from pipeline.revocation import Scope
+from pipeline.scope import Scope
 from tests.core.mill import POLICY
 from tests.revoke.accounts import MADE, ROWS, WHOLE, listed, revoke
 from tests.support.awsiot import Drop, Fail, Spoil, Wrong

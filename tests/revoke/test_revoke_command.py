@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pty
+import sqlite3
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,26 +16,34 @@ from pipeline.aws.quotas import DEFAULTS
 from tests.e2e.command import DEVICE_POLICY, KEYS, Workplace
 from tests.revoke.accounts import listed
 from tests.support.awsiot import DoubleThread, Fail
+from tests.support.beginning import Beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 RUN = ("--key", "ec-p256", "--policy", DEVICE_POLICY, "--group", "line-7", "--create-missing", "--yes")
 FAST = [f"--quota={api}=50000" for api in DEFAULTS]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def double() -> Iterator[DoubleThread]:
     with DoubleThread() as running:
         yield running
 
 
-@pytest.fixture
-def account(tmp_path: Path, double: DoubleThread) -> Workplace:
-    """A workplace with a run of three devices that is done."""
-    workplace = Workplace(tmp_path / "output", KEYS | {"AWS_ENDPOINT_URL": double.url})
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, double: DoubleThread) -> tuple[Workplace, Beginning]:
+    """A workplace with a run of three devices that is done, made once for all tests."""
+    workplace = Workplace(tmp_path_factory.mktemp("done") / "output", KEYS | {"AWS_ENDPOINT_URL": double.url})
     workplace.run("run", workplace.manifest("lot.txt", "one\ntwo\nthree\n"), *RUN, *FAST)
+    return workplace, Beginning(workplace.output, double)
+
+
+@pytest.fixture
+def account(done: tuple[Workplace, Beginning]) -> Workplace:
+    """The workplace as it was before the first test."""
+    workplace, beginning = done
+    beginning.restore()
     return workplace
 
 
@@ -101,7 +111,16 @@ def test_a_run_revoked_in_part_says_how_much(account: Workplace) -> None:
     """A run of which one device is revoked can be gone on with, and says how much of it is."""
     account.run("revoke", "lot", "--device", "two", "--yes", *FAST)
     ended = account.run("run", str(account.output.parent / "lot.txt"), *RUN)
-    assert "1 of 3 devices are revoked" in ended.stdout
+    assert "1 of 3 devices are revoked, 2 done" in ended.stdout
+
+
+def test_bars_leave_out_what_was_taken_back(account: Workplace) -> None:
+    """A run that goes on shows its other devices alone: done is what can connect."""
+    account.run("revoke", "lot", "--device", "two", "--yes", *FAST)
+    with closing(sqlite3.connect(account.output / "lot" / "ledger.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE devices SET state = 7 WHERE thing_name = 'one'")
+    lines = account.run("run", str(account.output.parent / "lot.txt"), *RUN).stderr.splitlines()
+    assert "  done 2/2" in next(line for line in reversed(lines) if "things" in line)
 
 
 def test_what_stays_is_named_and_the_code_is_1(account: Workplace, double: DoubleThread) -> None:
@@ -151,6 +170,32 @@ def test_a_missing_permission_ends_it_with_code_3(account: Workplace, double: Do
     double.run(lambda running: running.faults.clear())
     account.run("revoke", "lot", "--yes", *FAST)
     assert double.run(lambda running: len(running.account.store.certificates)) == 0
+
+
+def test_a_revoke_that_ended_half_way_is_told_and_the_rest_can_be_kept(
+    account: Workplace, double: DoubleThread
+) -> None:
+    """Refused before its first change, it still is one that was begun: status, run and --begun-only say so."""
+    manifest = str(account.output.parent / "lot.txt")
+    double.run(lambda running: running.faults.deny("DescribeCertificate"))
+    account.run("revoke", "lot", "--failed-only", "--yes", *FAST)  # nothing to do, so nothing is begun
+    account.run("run", manifest, *RUN)
+    account.run("revoke", "lot", "--device", "two", "--yes", *FAST, expect=3)
+    double.run(lambda running: running.faults.clear())
+    assert "a revoke was begun: 1 of 3 devices left to take back" in account.run("status", "lot").stdout
+    refused = " ".join(account.run("run", manifest, *RUN, expect=4).stderr.split())
+    assert "1 of 3 devices left to take back" in refused
+    assert "thingmill revoke lot --device two" in refused
+    assert "--begun-only names devices itself" in (
+        account.run("revoke", "lot", "--begun-only", "--failed-only", "--yes", expect=2).stderr
+    )
+    before = changes(double)
+    kept = "1 device of a revoke that was begun is kept"
+    assert kept in account.run("revoke", "lot", "--begun-only", "--dry-run", *FAST).stdout
+    account.run("run", manifest, *RUN, expect=4)
+    assert kept in account.run("revoke", "lot", "--begun-only", "--yes", *FAST).stdout
+    account.run("run", manifest, *RUN)
+    assert changes(double) == before
 
 
 def answer(workplace: Workplace, words: tuple[str, ...], text: str) -> tuple[int, str]:

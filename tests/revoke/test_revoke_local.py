@@ -8,6 +8,7 @@ import anyio
 import pytest
 from aiobotocore.session import get_session
 
+from pipeline.aws.quotas import DEFAULTS
 from pipeline.local import embedded
 from tests.e2e.command import DEVICE_POLICY, Workplace
 
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.xdist_group("embedded")
 
 MANIFEST = "name,groups,serial\n" + "".join(f"lot-{number:02},line-7,{number}\n" for number in range(20))
 OPTIONS = ("--local", "--key", "ec-p256", "--policy", DEVICE_POLICY, "--create-missing")
+FAST = [f"--quota={api}=50000" for api in DEFAULTS]
+"""Quotas that nobody waits for."""
 
 
 def account(output: Path) -> dict[str, Any]:
@@ -100,9 +103,9 @@ def test_twenty_devices_leave_the_account_as_it_was(workplace: Workplace) -> Non
     anyio.run(_furnish, workplace.output)
     before = account(workplace.output)
     assert sorted(before["things"]) == ["lot-03", "older"]
-    workplace.run("run", workplace.manifest("lot.csv", MANIFEST), *OPTIONS)
+    workplace.run("run", workplace.manifest("lot.csv", MANIFEST), *OPTIONS, *FAST)
     assert len(account(workplace.output)["certificates"]) == 20
-    ended = workplace.run("revoke", "lot", "--things", "--yes", "--local")
+    ended = workplace.run("revoke", "lot", "--things", "--yes", "--local", *FAST)
     assert ended.stdout.splitlines()[-1] == "lot: 20 devices taken back"
     assert account(workplace.output) == before
     again = workplace.run("revoke", "lot", "--things", "--yes", "--local")

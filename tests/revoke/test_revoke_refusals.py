@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import csv
 import json
+from itertools import cycle, product
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.device import State
 from pipeline.errors import RefusedError, RunFolderError
-from pipeline.revocation import Scope
+from pipeline.scope import Scope
 from pipeline.settings import Existing
 from tests.core.mill import DOCUMENT
 from tests.revoke.accounts import WHOLE, listed, revoke
 from tests.support.awsiot import Fail
 from tests.support.csrs import make_csr
+from tests.support.thorough import sampled
 
 if TYPE_CHECKING:
     from tests.core.mill import Mill
 
 pytestmark = pytest.mark.anyio
+
+OPERATIONS = ("DescribeCertificate", "DetachPolicy", "DeleteCertificate", "DeleteThing")
+CODES = ("AccessDeniedException", "LimitExceededException", "ExpiredTokenException")
+"""Each of both is tried every time, and in the thorough cases each with each."""
 
 
 async def test_detachments_that_show_late_are_waited_for(mill: Mill) -> None:
@@ -33,8 +39,9 @@ async def test_detachments_that_show_late_are_waited_for(mill: Mill) -> None:
     assert listed(mill.double) == before
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "LimitExceededException", "ExpiredTokenException"])
-@pytest.mark.parametrize("operation", ["DescribeCertificate", "DetachPolicy", "DeleteCertificate", "DeleteThing"])
+@pytest.mark.parametrize(
+    ("operation", "code"), sampled(product(OPERATIONS, CODES), lambda case: case in zip(OPERATIONS, cycle(CODES)))
+)
 async def test_what_is_refused_for_all_ends_the_revoke(mill: Mill, operation: str, code: str) -> None:
     """A missing permission, a limit or expired credentials end it with exit code 3, and it can be run again."""
     before = listed(mill.double)
