@@ -19,9 +19,10 @@ import anyio.to_thread
 from pipeline import files, privacy
 from pipeline.bundles import pem
 from pipeline.bundles.formats import FORMATS, PKCS12
+from pipeline.codes import FindingCode
 from pipeline.device import State
 from pipeline.errors import DeviceError, UsageError
-from pipeline.exported import UnwrittenError, files_there
+from pipeline.exported import DiffersError, UnwrittenError, files_there
 from pipeline.hardening import harden
 from pipeline.secret import plain
 from pipeline.staging import read_parts
@@ -96,11 +97,15 @@ class Exported:
         thing_name: Which.
         fates: What became of it by format.
         problems: Why it was not exported, or not in some format, in sentences that are safe to print.
+        unsound: Whether its bundle is not in order.
+        differs: Whether something else stands in the place of what was to be written.
     """
 
     thing_name: str
     fates: Mapping[str, Fate]
     problems: Sequence[str]
+    unsound: bool = False
+    differs: bool = False
 
 
 async def export(reader: Reader, folder: RunFolder, order: Order, tell: Callable[[Exported], None]) -> None:
@@ -181,11 +186,12 @@ class _Exporter:
         """Write a device's files in each format, unless they are there."""
         name = entry.device.thing_name
         if entry.state is not State.DONE or entry.outcome is not None:
-            return Exported(name, {}, ["it is not done"])
+            return Exported(name, {}, [f"it is not done ({FindingCode.NOT_DONE})"])
         findings = offline.look(entry, self.folder.bundle(name), datetime.now(UTC), self.order.opener)
-        problems = [finding.message for finding in findings]
+        problems = [f"{finding.message} ({finding.code})" for finding in findings]
         if problems:
-            return Exported(name, {}, problems)
+            return Exported(name, {}, problems, unsound=True)
+        differs = False
         fates: dict[str, Fate] = {}
         try:
             parts = self._parts(entry)
@@ -201,11 +207,12 @@ class _Exporter:
                 fates[format_name] = self._write(format_name, self._fitting(format_name, parts, opened))
             except UnwrittenError as error:
                 problems.append(str(error))
+                differs |= isinstance(error, DiffersError)
             except DeviceError as error:
                 problems.append(f"{format_name}: {printable(error.message)}")
             except FileNotFoundError:
                 problems.append(f"{format_name}: something else removes files in {_shown(self.order.to)}")
-        return Exported(name, fates, problems)
+        return Exported(name, fates, problems, differs=differs)
 
     def _parts(self, entry: Entry) -> Parts:
         """Return what formats are made from, out of a bundle that was found in order just now."""
@@ -255,7 +262,7 @@ class _Exporter:
             else:
                 same = all(found[file] == plain(data) for file, data in contents.items())
             if not same:
-                raise UnwrittenError(f"{_shown(place)} is there already and differs")
+                raise DiffersError(f"{_shown(place)} is there already and differs")
             return Fate.THERE
         if place.parent != above:
             self._have(place.parent)

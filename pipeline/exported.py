@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
     from pipeline.bundles.parts import Contents
 
-__all__ = ["UnwrittenError", "files_there"]
+__all__ = ["DiffersError", "UnwrittenError", "files_there"]
 
 
 class UnwrittenError(Exception):
     """A format of a device is not written, in a sentence."""
+
+
+class DiffersError(UnwrittenError):
+    """Something else stands in its place, and stays."""
 
 
 def files_there(place: Path, contents: Contents) -> dict[str, bytes]:
@@ -31,22 +35,22 @@ def files_there(place: Path, contents: Contents) -> dict[str, bytes]:
         contents: What is to be in it.
 
     Raises:
-        UnwrittenError: It is no folder of ours, closed to all others, of these files with their modes.
+        DiffersError: It is no folder of ours, closed to all others, of these files with their modes.
     """
     shown = f"{printable(str(place))} is there already and"
     try:
         found = place.lstat()
         if not stat.S_ISDIR(found.st_mode) or {path.name for path in place.iterdir()} != set(contents):
-            raise UnwrittenError(f"{shown} does not hold the same files")
+            raise DiffersError(f"{shown} does not hold the same files")
         if found.st_uid != os.geteuid():
-            raise UnwrittenError(f"{shown} belongs to another user")
+            raise DiffersError(f"{shown} belongs to another user")
         if (mode := stat.S_IMODE(found.st_mode)) != 0o700:
-            raise UnwrittenError(f"{shown} has mode {mode:04o}, not 0700")
+            raise DiffersError(f"{shown} has mode {mode:04o}, not 0700")
         for file, data in contents.items():
             mode = stat.S_IMODE((place / file).lstat().st_mode)
             if isinstance(data, Secret) and mode != files.SECRET:
                 file_shown = printable(str(place / file))
-                raise UnwrittenError(f"{file_shown} holds a key and has mode {mode:04o}, not 0400")
+                raise DiffersError(f"{file_shown} holds a key and has mode {mode:04o}, not 0400")
         return {file: files.read_file(place / file) for file in contents}
     except (OSError, DiskError) as error:
-        raise UnwrittenError(f"{shown} cannot be read") from error
+        raise DiffersError(f"{shown} cannot be read") from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
+import shlex
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from pipeline.published import number
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from pipeline.ledger import Ledger
@@ -38,6 +39,9 @@ EVERY_SECONDS = 1.0
 PART = 1 / 600
 """The part of a process's time after which it notes a reading again, once that is longer than a second."""
 
+_LONGEST = 4096
+"""Characters of a command line that are kept at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -48,17 +52,35 @@ class About:
         identity: The ARN that made its calls.
         station: The name of its machine.
         options: What it was told, by the names of the command line; secrets are not among it.
+        words: The words of its command line, ``run`` first, or none where they are not known.
+        partial: Whether its manifest was the list of the run's own failures, and so only some of its devices.
     """
 
     thingmill: str = ""
     identity: str = ""
     station: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+    partial: bool = False
 
     @classmethod
     def of(cls, settings: Settings, identity: str) -> About:
         """Return it for this process."""
-        return cls(pipeline.__version__, printable(identity), printable(platform.node()), options_of(settings))
+        return cls(
+            pipeline.__version__,
+            printable(identity),
+            printable(platform.node()),
+            options_of(settings),
+            _plain(settings.words),
+            settings.resumes_failed,
+        )
+
+    @property
+    def command(self) -> str:
+        """Return its command line, quoted for a shell, or "" where that is not known or nobody could repeat it."""
+        if not self.words or self.options.get("manifest") == "-":
+            return ""
+        return shlex.join(["thingmill", *self.words])
 
     @classmethod
     def recall(cls, text: str) -> About:
@@ -69,9 +91,17 @@ class About:
             thingmill, identity, station = (
                 printable(fields[name]) for name in ("thingmill", "identity", "station")
             )
-            return cls(thingmill, identity, station, options)
+            words = _plain(fields.get("words", ()))
+            return cls(thingmill, identity, station, options, words, fields.get("partial") is True)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             return cls()
+
+
+def _plain(words: Iterable[str]) -> tuple[str, ...]:
+    """Return the words of a ``thingmill run``, or none where they are no such, or cannot be shown as they are."""
+    found = tuple(words)
+    shown = " ".join(found)
+    return found if found[:1] == ("run",) and printable(shown, _LONGEST) == shown else ()
 
 
 def pause_after(seconds: float) -> float:

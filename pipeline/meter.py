@@ -82,7 +82,7 @@ class Meter:
     """The counts of a run.
 
     Attributes:
-        total: Devices in the run, those of earlier runs of it included.
+        total: Devices in the run, those of earlier runs of it included, and those that were taken back not.
         at_least: How many devices have reached each state or passed it.
         before: The same when this process began.
         spent: Seconds that devices took for the way to each state from the one before, in all.

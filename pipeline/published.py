@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["MOST", "VERSION", "number"]
+from typing import TypeVar
+
+__all__ = ["MOST", "VERSION", "bounded", "number"]
 
 VERSION = 1
 """Of ``docs/summary.schema.json`` and ``docs/events.schema.json`` alike.
@@ -13,6 +15,14 @@ something else.
 
 MOST = 2**53
 """Below it every reader of JSON has all integers (RFC 7493, section 2.2)."""
+
+
+N = TypeVar("N", int, float)
+
+
+def bounded(sum_of_numbers: N) -> N:
+    """Return a sum of such numbers, or the largest of them where it is larger."""
+    return min(sum_of_numbers, MOST - 1)
 
 
 def number(found: float) -> float:

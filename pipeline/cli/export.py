@@ -189,6 +189,8 @@ class _Told:
     as_json: bool
     devices: int = 0
     failed: int = 0
+    unsound: int = 0
+    differing: int = 0
     fates: Counter[str] = field(default_factory=Counter)
     _due: float = field(default_factory=lambda: time.monotonic() + _TOLD_SECONDS)
 
@@ -206,6 +208,7 @@ class _Told:
                     self.failed += 1
                     say(f"thingmill: {note}", err=True)
                 self.devices = self.devices or self._done()
+                self._name(listings)
         except BaseException:
             if self.devices:
                 self._conclude()
@@ -215,6 +218,8 @@ class _Told:
     def _add(self, exported: Exported) -> None:
         self.devices += 1
         self.failed += bool(exported.problems)
+        self.unsound += exported.unsound
+        self.differing += exported.differs
         self.fates.update(exported.fates.values())
         if self.as_json:
             event = {
@@ -231,6 +236,13 @@ class _Told:
             self._due = time.monotonic() + _TOLD_SECONDS
             total = len(self.order.names) or self._done()
             say(f"exported {self.devices:,} of {counted(total, 'device')}", err=True)
+
+    def _name(self, listings: Sequence[str]) -> None:
+        """Say which files the listings are."""
+        from pipeline.bundles.listings import LISTINGS
+
+        for name in listings if not self.as_json else ():
+            say(f"listing   {self.order.to / name / LISTINGS[name].name}")
 
     def _done(self) -> int:
         from pipeline.report import FINISHED
@@ -257,5 +269,11 @@ class _Told:
             if self.fates[fate]:
                 say(f"{fate:<9} {self.fates[fate]:,}: {meaning}")
         say(f"{self.devices - self.failed:,} of {counted(self.devices, 'device')} exported to {self.order.to}")
-        if self.failed:
+        if self.differing:
             say("what differs is never written over: move it away, or give another --to", err=True)
+        if self.unsound:
+            say(
+                "a bundle that is not in order is not exported; docs/troubleshooting.md has what to do by the "
+                "codes in brackets",
+                err=True,
+            )

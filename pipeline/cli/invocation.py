@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import files, report
@@ -61,6 +59,8 @@ class Invocation:
                 tell(f"would make the {plural(kind, len(names))} {', '.join(names)}")
         tell(f"would provision {counted(totals.devices, 'device')} in {self._folder.root}")
         tell(totals.about_keys())
+        if words := totals.about_no_policy():
+            tell(words)
 
     def ask(self) -> None:
         """Ask a person at a terminal before the first certificate of a new run.
@@ -170,10 +170,4 @@ class Invocation:
         if self.kind == "json":
             print_summary(summary, sys.stdout)
         elif self.kind == "auto":
-            final_table(summary, stream=sys.stdout, resume=None if summary.is_finished else self._resume())
-
-    def _resume(self) -> str:
-        """Return what goes on with the run: this command, unless it was given a list of failures that is gone."""
-        if self.settings.resumes_failed and not Path(self.settings.manifest).exists():
-            return "thingmill run with the whole manifest, and the options that the run was begun with"
-        return shlex.join(["thingmill", *sys.argv[1:]])
+            final_table(summary, stream=sys.stdout)

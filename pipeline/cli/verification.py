@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from contextlib import AsyncExitStack, ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from pipeline.aws.session import open_registry
 from pipeline.binding import refuse_merged
 from pipeline.cli.app import run_async
 from pipeline.cli.saying import say, say_object
-from pipeline.counting import counted
+from pipeline.codes import FindingCode
+from pipeline.counting import counted, verb
 from pipeline.errors import RunFolderError, ThingmillError
 from pipeline.layout import RunFolder
 from pipeline.ledger import live_ledger
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
     from pipeline.verify import Verdict
 
 __all__ = ["Verification"]
+
+_MOST_UNFINISHED = 100
+"""Devices that are not done of which each has a line."""
 
 
 @dataclass(slots=True)
@@ -78,6 +83,8 @@ class Verification:
     _tally: Tally = field(default_factory=Tally)
     _rows: VerdictRows | None = None
     _remarks: Remarks = field(default_factory=Remarks)
+    _unfinished: list[tuple[int, str]] = field(default_factory=list)
+    """Lines of the first devices of the manifest that are not done, each with its number, negated: a heap."""
 
     def carry_out(self) -> bool:
         """Verify and show the results; return whether nothing is wrong.
@@ -174,13 +181,27 @@ class Verification:
             return
         about = "" if verdict.thing_name is None else f"{verdict.thing_name}: "
         for finding in verdict.findings:
-            say(f"{about}{finding.message} ({finding.code})")
+            line = f"{about}{finding.message} ({finding.code})"
+            if finding.code is not FindingCode.NOT_DONE:
+                say(line)
+                continue
+            heapq.heappush(self._unfinished, (-verdict.seq, line))
+            if len(self._unfinished) > _MOST_UNFINISHED:
+                heapq.heappop(self._unfinished)
+
+    def _say_unfinished(self) -> None:
+        """Name the first devices that are not done in the manifest's order: there may be a million."""
+        for _, line in sorted(self._unfinished, reverse=True):
+            say(line)
+        if (more := self._tally.codes[FindingCode.NOT_DONE] - len(self._unfinished)) > 0:
+            say(f"{counted(more, 'more device')} {verb('are', more)} not done ({FindingCode.NOT_DONE}): see --csv")
 
     def _conclude(self) -> None:
         tally, remarks = self._tally, self._remarks
         if self.as_json:
             say_object(tally.to_json(remarks))
             return
+        self._say_unfinished()
         for check in Check:
             if check is not Check.CONNECT and tally.looked[check]:
                 say(f"{check.value:<8} {tally.passed(check):,} of {tally.looked[check]:,} in order")

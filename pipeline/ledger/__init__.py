@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from pipeline.ledger.changes import Ledger
 from pipeline.ledger.enrolment import IN_ROSTER
+from pipeline.ledger.entries import Entry
 from pipeline.ledger.joint import EXAMPLES, Joint, Listed, Overlap
 from pipeline.ledger.processes import Process, Sample
-from pipeline.ledger.reader import Entry, Origin, Reader, Rejection, Standing, finished_ledger, live_ledger
+from pipeline.ledger.reader import Reader, finished_ledger, live_ledger
+from pipeline.ledger.records import Origin, Rejection, Standing
 
 __all__ = [
     "EXAMPLES",

@@ -3,97 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.device import Issued, State
 from pipeline.ledger import enrolment, schema
-from pipeline.ledger.entries import Entry, entry_of
+from pipeline.ledger.entries import OUTCOMES, entry_of, unwritten
 from pipeline.ledger.processes import Process, Sample
+from pipeline.ledger.records import Origin, Rejection, Standing
 from pipeline.settings import KeyType
 from pipeline.text import printable
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Entry", "Origin", "Reader", "Rejection", "Standing", "finished_ledger", "live_ledger"]
+    from pipeline.ledger.entries import Entry
+
+__all__ = ["Reader", "finished_ledger", "live_ledger"]
+
+MOST_PROCESSES = 20_000
+"""Processes that are told of: twice as many as the parts that a manifest can be in."""
 
 _PAGE = 256
-
-_OUTCOMES = ("failed", "skipped", "revoked")
 
 _KEY_TYPES = tuple(key_type.value for key_type in KeyType)
 
 _STANDING = f"""
 SELECT
     {", ".join(f"count(*) FILTER (WHERE state = {s:d} AND outcome IS NULL) AS at_{s.name}" for s in State)},
-    {", ".join(f"count(*) FILTER (WHERE outcome = '{outcome}') AS {outcome}" for outcome in _OUTCOMES)},
+    {", ".join(f"count(*) FILTER (WHERE outcome = '{outcome}') AS {outcome}" for outcome in OUTCOMES)},
     count(*) FILTER (WHERE state = {State.REQUESTED:d} AND outcome IS NOT 'revoked') AS doubtful,
     count(*) FILTER (WHERE state >= {State.ISSUED:d}) AS issued,
     count(*) FILTER (WHERE state = {State.DONE:d} AND outcome IS NULL AND updated_at > ?) AS finished,
     max(updated_at) AS changed
 FROM devices
 """  # noqa: S608  names and numbers of our own
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How many devices stand where, at one instant.
-
-    Attributes:
-        states: Devices by what is durable of them, but for those that failed, were skipped or were revoked.
-        outcomes: How many ``failed``, were ``skipped``, were ``revoked``.
-        failures: Those that failed by code, the most frequent first.
-        doubtful: Devices whose certificate may have been issued without an answer, failed ones included.
-        issued: Certificates that were recorded, those that were taken back included.
-        finished: Devices that were done since the instant that was asked for.
-        changed: When a device last changed, ISO 8601 in UTC, or None.
-    """
-
-    states: Mapping[State, int]
-    outcomes: Mapping[str, int]
-    failures: Mapping[str, int]
-    doubtful: int
-    issued: int
-    finished: int
-    changed: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A certificate that failed inspection.
-
-    Attributes:
-        spki_sha256: The public key's hash of the device that it was issued for.
-        issued: What AWS IoT had answered.
-        rejected_at: When, seconds of the epoch.
-    """
-
-    spki_sha256: str
-    issued: Issued
-    rejected_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """A run that a ledger was put together from.
-
-    Attributes:
-        number: Which one, from 1.
-        run: Its name.
-        folder: Its folder, relative to that of the ledger.
-        sharded: Whether its devices are in ``devices/ab/NAME/``.
-        devices: How many devices were taken from it.
-    """
-
-    number: int
-    run: str
-    folder: str
-    sharded: bool
-    devices: int
 
 
 class Reader:
@@ -184,10 +130,17 @@ class Reader:
         rows = self._ask(question, (thing_name.casefold(), thing_name))
         return int(rows[0]["seq"]) if rows else None
 
-    def counts(self) -> dict[State, int]:
-        """Return how many devices are in each state, failed and skipped ones included."""
+    def counts(self, condition: str = "1") -> dict[State, int]:
+        """Return how many devices are in each state, failed and skipped ones included.
+
+        Args:
+            condition: SQL of our own that picks devices (never text from outside).
+        """
         counts = dict.fromkeys(State, 0)
-        for row in self._ask("SELECT state, count(*) AS n FROM devices GROUP BY state"):
+        question = f"SELECT state, count(*) AS n FROM devices WHERE {condition} GROUP BY state"  # noqa: S608
+        for row in self._ask(question):
+            if row["state"] not in counts:
+                raise unwritten()
             counts[State(row["state"])] = row["n"]
         return counts
 
@@ -195,7 +148,12 @@ class Reader:
         """Return how many devices have failed, were skipped, and were revoked."""
         question = "SELECT outcome, count(*) AS n FROM devices WHERE outcome IS NOT NULL GROUP BY outcome"
         found = {row["outcome"]: row["n"] for row in self._ask(question)}
-        return {outcome: found.get(outcome, 0) for outcome in _OUTCOMES}
+        return {outcome: found.get(outcome, 0) for outcome in OUTCOMES}
+
+    def last_revoked(self) -> str | None:
+        """Return when a device was last taken back, ISO 8601 in UTC, or None where none was."""
+        [row] = self._ask("SELECT max(updated_at) FROM devices WHERE outcome = 'revoked'")
+        return None if row[0] is None else str(row[0])
 
     def standing(self, since: datetime) -> Standing:
         """Return how many devices stand where.
@@ -218,7 +176,7 @@ class Reader:
             self._ask("ROLLBACK")
         return Standing(
             states={state: row[f"at_{state.name}"] for state in State},
-            outcomes={outcome: row[outcome] for outcome in _OUTCOMES},
+            outcomes={outcome: row[outcome] for outcome in OUTCOMES},
             failures={str(code["error_code"]): code["n"] for code in codes},
             doubtful=row["doubtful"],
             issued=row["issued"],
@@ -227,8 +185,9 @@ class Reader:
         )
 
     def processes(self) -> list[Process]:
-        """Return the processes that worked on the run, the first of them first."""
-        rows = self._ask("SELECT process, started, about, usage FROM processes ORDER BY process")
+        """Return the processes that worked on the run, the first of them first; the last ``MOST_PROCESSES``."""
+        question = "SELECT process, started, about, usage FROM processes ORDER BY process DESC LIMIT ?"
+        rows = reversed(self._ask(question, (MOST_PROCESSES,)))
         return [Process(row["process"], row["started"], row["about"], row["usage"]) for row in rows]
 
     def samples(self, process: int) -> Iterator[Sample]:

@@ -6,7 +6,7 @@
         roster = load("line-7.csv", defaults, progress=progress)
     async with display(meter, kind="auto", stdout=sys.stdout, stderr=sys.stderr):
         await run.execute()
-    final_table(summary, stream=sys.stdout, resume="thingmill run line-7.csv")
+    final_table(summary, stream=sys.stdout)
 """
 
 from __future__ import annotations
@@ -145,15 +145,14 @@ def revoking(
         watcher.end()
 
 
-def final_table(summary: Summary, *, stream: TextIO, resume: str | None = None) -> None:
-    """Print what became of a run's devices, for a person.
+def final_table(summary: Summary, *, stream: TextIO) -> None:
+    """Print what became of a run's devices, for a person, and how to go on.
 
     Args:
         summary: What ``report.write_all`` returned.
         stream: Where to; colours are used on a terminal only.
-        resume: The exact command that goes on with the run.
     """
-    print_result(summary, _console(stream), resume)
+    print_result(summary, _console(stream))
 
 
 async def _watch(gauge: Gauge, sink: Silence) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.durations import clock_time
-from pipeline.progress.sinks import FailureLog, print_line
+from pipeline.progress.sinks import STOPPING, FailureLog, print_line
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -57,5 +57,5 @@ def plain_line(figures: Figures) -> str:
     if figures.left is not None:
         parts.append(f"left {clock_time(figures.left)}")
     if figures.stopping:
-        parts.append("stopping: finishing what is in flight")
+        parts.append(STOPPING)
     return "  ".join(parts)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from rich.padding import Padding
+from rich.cells import cell_len, chop_cells
 from rich.style import Style
-from rich.table import Table
 from rich.text import Text
 
 from pipeline.counting import counted, plural, verb
 from pipeline.device import State
 from pipeline.durations import clock_time
-from pipeline.report import FAILED_CSV, FAILED_JSONL, REPORT_HTML, SUMMARY_CSV
+from pipeline.report import FAILED_CSV, FAILED_JSONL, REPORT_HTML, SUMMARY_CSV, going_on
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -36,44 +36,57 @@ _WIDE = 14
 """Characters that labels take: the longest and two blanks."""
 
 _FILES = (REPORT_HTML, FAILED_CSV, FAILED_JSONL, SUMMARY_CSV)
+_HEADLINES = {True: "bold green", False: "bold yellow", None: "bold"}
 _STYLES = {"done": "green", "failed": "bold red", "throttles": "yellow"}
 
 
-def print_result(summary: Summary, console: Console, resume: str | None) -> None:
+def print_result(summary: Summary, console: Console) -> None:
     """Print a run's end.
 
     Args:
         summary: What the reports say.
         console: Where to. Paths can be clicked where it is a terminal.
-        resume: The command that goes on with the run, printed where something is left to do.
     """
-    console.print(_headline(summary))
-    console.print(_numbers(summary))
+    _wrapped(console, _headline(summary))
+    for row in _rows(summary):
+        console.print(_row(row, console.width), soft_wrap=True)
     for group in summary.failures[:_GROUPS]:
-        console.print(_failure(group))
+        _wrapped(console, _failure(group))
         if group.advice:
-            console.print(Padding(Text(group.advice, "cyan"), (0, 0, 0, 2)))
+            _wrapped(console, Text(group.advice, "cyan"), indent=2)
     if (more := len(summary.failures) - _GROUPS) > 0:
-        console.print(Text(f"{more:,} more {plural('cause', more)} {verb('are', more)} in the reports", "red"))
+        _wrapped(console, Text(f"{more:,} more {plural('cause', more)} {verb('are', more)} in the reports", "red"))
     for label, place in _places(summary):
         _path(console, label, place)
-    if resume and not (summary.is_finished or summary.outcomes["revoked"]):
-        console.print(Text("to go on, run"))
-        _whole(console, Text(f"  {printable(resume, _LONGEST)}"))
+    if (further := going_on(summary)) is not None:
+        _wrapped(console, Text(further.words))
+        if further.command:
+            _whole(console, Text(f"  {printable(further.command, _LONGEST)}"))
 
 
 def _headline(summary: Summary) -> Text:
     headline = Text(f"{summary.run}: ", "bold")
-    return headline.append(summary.verdict, "bold green" if summary.is_finished else "bold yellow")
+    return headline.append(summary.verdict, _HEADLINES[summary.is_good])
 
 
-def _numbers(summary: Summary) -> Table:
-    table = Table.grid()
-    table.add_column(width=_WIDE)
-    table.add_column(overflow="fold")
-    for label, value in _rows(summary):
-        table.add_row(Text(label), Text(value, _STYLES.get(label, "")))
-    return table
+def _row(row: tuple[str, str], width: int) -> Text:
+    """Return a label and its value, which goes on below itself where it has no room; no blank ends a line."""
+    label, value = row
+    lines = _folded(value, max(width - _WIDE, _WIDE))
+    return Text(f"{label:<{_WIDE}}").append(f"\n{'':{_WIDE}}".join(lines), _STYLES.get(label, ""))
+
+
+def _folded(value: str, room: int) -> Iterator[str]:
+    """Yield lines of so many cells; one ends after a comma where that will do, and never before a ``%``."""
+    line = ""
+    for part in re.split(r"(?<=,) ", value):
+        for word in [part] if cell_len(part) <= room else re.split(r" (?!%)", part):
+            joined = f"{line} {word}" if line else word
+            if line and cell_len(joined) > room:
+                yield from chop_cells(line, room)
+                joined = word
+            line = joined
+    yield from chop_cells(line, room)
 
 
 def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
@@ -144,6 +157,14 @@ def _path(console: Console, label: str, place: Path) -> None:
         # What a terminal opens is made of the bytes of the path, each that could mean something percent-encoded.
         shown.stylize(Style(link=place.absolute().as_uri()))
     _whole(console, Text(f"{label:<{_WIDE}}").append_text(shown))
+
+
+def _wrapped(console: Console, text: Text, indent: int = 0) -> None:
+    """Print text on as many lines as it needs, none of which ends with a blank."""
+    for line in text.wrap(console, max(console.width - indent, 1), overflow="fold"):
+        line.rstrip()
+        line.pad_left(indent)
+        console.print(line, soft_wrap=True)
 
 
 def _whole(console: Console, text: Text) -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from pipeline.errors import DeviceError
     from pipeline.progress.figures import Figures
 
-__all__ = ["FailureLog", "Silence", "print_line"]
+__all__ = ["STOPPING", "FailureLog", "Silence", "print_line"]
+
+STOPPING = "stopping: finishing what is in flight"
+"""What is said from a first Ctrl-C on."""
 
 
 class Silence:

@@ -20,6 +20,7 @@ from pipeline import files
 from pipeline.counting import counted
 from pipeline.durations import clock_time
 from pipeline.progress.figures import failure_line
+from pipeline.progress.sinks import STOPPING
 from pipeline.text import printable
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class View:
         for thing_name, error in self._figures.failures:
             yield _line([(f"failed: {failure_line(thing_name, error)}", "red")])
         if self._figures.stopping:
-            yield _line([("stopping: finishing what is in flight", "bold yellow")])
+            yield _line([(STOPPING, "bold yellow")])
 
 
 def _bars(figures: Figures) -> Table:

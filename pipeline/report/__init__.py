@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pipeline import files
 from pipeline.report.failed_csv import Columns, failed_csv
 from pipeline.report.failed_jsonl import failed_jsonl
+from pipeline.report.going_on import GoingOn, going_on
 from pipeline.report.listings import FINISHED, write_listings
 from pipeline.report.page import report_html
 from pipeline.report.summary import Group, Summary, summarise
@@ -36,10 +37,12 @@ __all__ = [
     "REPORT_HTML",
     "SUMMARY_CSV",
     "SUMMARY_JSON",
+    "GoingOn",
     "Group",
     "Summary",
     "Usage",
     "document",
+    "going_on",
     "summarise",
     "write_all",
     "write_listings",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.device import State
+from pipeline.published import bounded
 from pipeline.report.steps import steps_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ __all__ = ["ONE_CALL", "Bar", "Pace", "Stage", "pace_of"]
 
 MOST_BARS = 120
 """Stretches of time that a run is cut into at most: as many as a chart can show apart."""
+
+MOST_LIMITS = 50
+"""Limits that are told; a run has a few, and one that somebody else made may have any number."""
 
 ONE_CALL = frozenset(
     {"DescribeThing", "CreateThing", "CreateCertificateFromCsr", "AttachThingPrincipal", "AttachPolicy", "--rate"}
@@ -85,10 +89,10 @@ class Bar:
     def take(self, other: Bar) -> None:
         """Add the stretch that follows to this one."""
         self.seconds += other.seconds
-        self.done += other.done
-        self.issued += other.issued
-        self.failed += other.failed
-        self.throttles += other.throttles
+        self.done = bounded(self.done + other.done)
+        self.issued = bounded(self.issued + other.issued)
+        self.failed = bounded(self.failed + other.failed)
+        self.throttles = bounded(self.throttles + other.throttles)
         self.rates |= other.rates
         for name, seconds in other.limits.items():
             self.limits[name] += seconds
@@ -208,7 +212,7 @@ def _bar_of(step: Step) -> Bar:
 
 def _gain(sums: dict[str, float], step: Step, name: str) -> None:
     for key, gained in step.gained(name).items():
-        sums[key] += gained
+        sums[key] = bounded(sums[key] + gained)
 
 
 def _without_stubs(bars: Sequence[Bar], width: float) -> list[Bar]:
@@ -227,7 +231,7 @@ def _without_stubs(bars: Sequence[Bar], width: float) -> list[Bar]:
 
 
 def _shares(ruled: Mapping[str, float], total: float) -> dict[str, float]:
-    longest_first = sorted(ruled.items(), key=lambda item: (-item[1], item[0]))
+    longest_first = sorted(ruled.items(), key=lambda item: (-item[1], item[0]))[:MOST_LIMITS]
     return {name: seconds / total for name, seconds in longest_first}
 
 

@@ -1,8 +1,10 @@
 """``report.html``: a run for people, in one file that asks nobody for anything and that nobody can make act.
 
 The page's security policy lets in its own style sheet and script, by their hashes, and nothing else: should
-foreign text ever get past ``printable`` and Jinja's escaping, it still could neither run nor load anything. Rows
-reach the script as JSON, and the page as text.
+foreign text ever get past ``printable`` and Jinja's escaping, it still could run no script, and load no picture,
+frame, font or style. A policy in the page itself does not keep foreign markup from leading away, by a refresh in a
+``meta`` element or a link that somebody follows, nor from showing false words: that rests on the escaping alone.
+Rows reach the script as JSON, and the page as text.
 
 ``template/`` has the template, the style sheet and the script.
 """
@@ -13,6 +15,8 @@ import base64
 import functools
 import hashlib
 import json
+import re
+import shlex
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -25,6 +29,7 @@ from pipeline.counting import counted
 from pipeline.durations import clock_time
 from pipeline.report import page_words
 from pipeline.report.chart import chart_of, limits_drawn, share_bar, shown_rate
+from pipeline.report.going_on import going_on
 from pipeline.report.rows import table_of
 
 if TYPE_CHECKING:
@@ -41,6 +46,8 @@ _FIRST_ROWS = 100
 
 _MOST_CAUSES = 50
 """Causes that a page tells; a run has a handful, and one that somebody else made may have any number."""
+
+_OPTION = re.compile(r"((?<!\S)--existing (?:fail|skip|add|rotate)\b|(?<!\S)--[a-z][a-z-]*)")
 
 _MOST_PROCESSES = 100
 """Processes that a page lists, the last of them."""
@@ -74,10 +81,11 @@ def report_html(reader: Reader, summary: Summary, checksums: Mapping[str, str]) 
         "script": parts.script,
         "summary": summary,
         "standing": page_words.standing(summary),
+        "go_on": going_on(summary),
         "failures": summary.failures[:_MOST_CAUSES],
         "skips": summary.skips[:_MOST_CAUSES],
         "pace": pace,
-        "pace_words": page_words.pace(pace),
+        "pace_words": page_words.pace(summary),
         "chart": chart_of(pace),
         "has_limit": bool(limits_drawn(pace)),
         "ruled": page_words.ruled(summary),
@@ -112,6 +120,8 @@ def _parts() -> _Parts:
     environment.filters.update(
         number=lambda number: f"{number:,}",
         counted=counted,
+        quoted=shlex.quote,
+        options=_options,
         duration=clock_time,
         rate=shown_rate,
         share=share_bar,
@@ -130,6 +140,15 @@ def _parts() -> _Parts:
 def _hash(text: str) -> str:
     """Return a source of CSP that lets this text in (CSP Level 3, section 2.3.1, hash-source)."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _options(text: str) -> Markup:
+    """Return text with the options in it marked, so that no line ends within one."""
+    parts = _OPTION.split(text)
+    return Markup("").join(
+        Markup('<code class="option">{}</code>').format(part) if index % 2 else part
+        for index, part in enumerate(parts)
+    )
 
 
 def _json(rows: Sequence[Sequence[str | int]]) -> Markup:

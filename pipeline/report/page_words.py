@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pipeline.history import About
-    from pipeline.report.pace import Pace
     from pipeline.report.summary import Summary
     from pipeline.report.usage import Usage
 
@@ -37,7 +36,7 @@ _MOST_ORIGINS = 100
 
 _ENDS = {
     0: "nothing was left to do",
-    1: "with failures",
+    1: "something was left to do",
     2: "an option or the manifest was wrong",
     3: "AWS refused",
     4: "the run folder was refused",
@@ -76,7 +75,7 @@ def end(usage: Usage) -> str:
 
 
 def standing(summary: Summary) -> str:
-    """Say where the run is, how its last process ended, and how to go on."""
+    """Say where the run is, how its last process ended, and when devices were last taken back."""
     words = f"Account {summary.account} in {summary.region}. " if summary.account else ""
     last = summary.usage
     if summary.origins:
@@ -87,16 +86,21 @@ def standing(summary: Summary) -> str:
         words += f"The last process, which began at {moment(last.started)} UTC, was killed. "
     else:
         words += f"The last process ended at {moment(last.finished)} UTC: {end(last)}. "
-    if summary.processes and summary.outcomes["open"] and not summary.outcomes["revoked"]:
-        words += "To go on, run the same command again."
+    if summary.revoked_at is not None:
+        words += f"A device was last taken back at {moment(summary.revoked_at)} UTC. "
     return words.strip()
 
 
-def pace(found: Pace) -> str:
-    """Say what the chart shows."""
+def pace(summary: Summary) -> str:
+    """Say what the chart shows, and that it lacks what no reading has, where it lacks something."""
+    found, in_all = summary.pace, summary.outcomes["done"]
     done = sum(bar.done for bar in found.bars)
     average = shown_rate(done / found.seconds) if found.seconds else "0"
-    words = f"{counted(done, 'device')} done in {clock_time(found.seconds)}, {average} a second on average. "
+    lost = done < in_all and any(usage.finished is None for usage in summary.processes)
+    many = f"By the readings {done:,} of {counted(in_all, 'device')}" if lost else counted(done, "device")
+    words = f"{many} done in {clock_time(found.seconds)}, {average} a second on average. "
+    if lost:
+        words += "A process that was killed left no reading of its last moments. "
     shares = [f"{name} for {share:.0%} of the time" for name, share in list(found.ruled.items())[:3]]
     if not shares:
         return words + "No device waited for a quota, a key or --rate."

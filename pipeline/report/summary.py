@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.quotas import Grant
+from pipeline.begun import NONE_BEGUN, begun
 from pipeline.counting import counted, verb
 from pipeline.device import State
 from pipeline.published import number
@@ -21,6 +23,7 @@ from pipeline.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pipeline.begun import Begun
     from pipeline.layout import RunFolder
     from pipeline.ledger import Entry, Origin, Reader
     from pipeline.report.pace import Pace
@@ -36,6 +39,12 @@ REVOKED = "REVOKED"
 _SHOWN = {"failed": FAILED, "revoked": REVOKED}
 
 _EXAMPLES = 100
+
+_MOST_CAUSES = 1000
+"""Causes that are told apart; a run has a handful, and one that somebody else made may have any number."""
+
+OTHERS = "Others"
+"""The code of all causes beyond these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,8 @@ class Summary:
         key_types: How many devices get a key of each type here, a row's own type counted before the run's.
         origins: The runs that it was put together from; none where it is one run.
         issued: Certificates that are on record, those of processes that were killed and those taken back included.
+        revoked_at: When a device was last taken back, or None where none was.
+        begun: What is left of a revoke that was begun and has not come to its end.
     """
 
     run: str
@@ -101,6 +112,8 @@ class Summary:
     key_types: Mapping[str, int] = field(default_factory=dict)
     issued: int = 0
     origins: tuple[Origin, ...] = ()
+    revoked_at: datetime | None = None
+    begun: Begun = NONE_BEGUN
 
     @property
     def usage(self) -> Usage:
@@ -112,18 +125,24 @@ class Summary:
         """The outcome in a sentence without its full stop."""
         revoked, done = self.outcomes["revoked"], self.outcomes["done"]
         every = f"{counted(self.total, 'device')} {verb('are', self.total)}"
-        if self.total in (revoked, done):
+        if self.total in (revoked, done) and not self.begun.left:
             return f"{'' if self.total == 1 else 'all '}{every} {'revoked' if revoked else 'done'}"
-        if revoked:
-            return f"{revoked:,} of {every} revoked"
-        left = {name: self.outcomes[name] for name in ("failed", "skipped", "open") if self.outcomes[name]}
+        first = "revoked" if revoked else "done"
+        left = {name: number for name, number in self.outcomes.items() if number and name != first}
         rest = "".join(f", {number:,} {name}" for name, number in left.items())
-        return f"{done:,} of {every} done{rest}"
+        if self.begun.left:
+            rest += f"; a revoke was begun and has {self.begun.left:,} left"
+        return f"{self.outcomes[first]:,} of {every} {first}{rest}"
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left to do: every device is done, was left alone, or was taken back."""
-        return self.outcomes["open"] == 0 and self.outcomes["failed"] == 0
+        return self.outcomes["open"] == 0 and self.outcomes["failed"] == 0 and not self.begun.left
+
+    @property
+    def is_good(self) -> bool | None:
+        """Whether it is well: no where something is left to do, None where that is said and some is taken back."""
+        return (None if self.outcomes["revoked"] else True) if self.is_finished else False
 
 
 def outcome_of(entry: Entry) -> str:
@@ -179,8 +198,19 @@ def summarise(reader: Reader, folder: RunFolder) -> Summary:
             replace(origin, run=printable(origin.run), folder=printable(origin.folder, 4096))
             for origin in reader.origins()
         ),
+        revoked_at=_moment(reader.last_revoked()),
+        begun=begun(reader),
         issued=sum(number for state, number in at.items() if state >= State.ISSUED),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return an instant, or None where there is none, or nothing that a thingmill wrote."""
+    try:
+        found = datetime.fromisoformat(text or "")
+        return None if found.tzinfo is None else found.astimezone(UTC)
+    except (OverflowError, ValueError):
+        return None
 
 
 def _revoked_at(reader: Reader) -> dict[State, int]:
@@ -209,6 +239,8 @@ def _grouped(entries: Iterable[Entry]) -> tuple[tuple[Group, ...], Counter[State
     states: Counter[State] = Counter()
     for entry in entries:
         code = entry.error.code if entry.error else ""
+        if code not in first and len(first) >= _MOST_CAUSES:
+            code = OTHERS
         first.setdefault(code, entry)
         numbers[code] += 1
         states[entry.state] += 1

@@ -38,7 +38,7 @@ COLUMNS = (
 )
 """``state`` is a ``State``, ``FAILED`` or ``REVOKED``; ``step`` is where a device failed; ``key_held_by`` is
 ``device`` where the row brought a CSR, and ``station`` where the key is made here; ``bundle`` is relative to the
-folder of the file (a revoked device's may have been purged)."""
+folder of the file, and empty where it was purged."""
 
 
 def summary_csv(reader: Reader, folder: RunFolder) -> Iterator[bytes]:
@@ -103,6 +103,8 @@ def _folders(reader: Reader, folder: RunFolder) -> dict[int | None, RunFolder]:
 
 def _bundle(entry: Entry, folder: RunFolder, of: RunFolder) -> str:
     """Return where a device's bundle is, seen from the folder of the reports."""
-    if entry.state < State.BUNDLED:
+    place = of.bundle(entry.device.thing_name)
+    # Only of a device that was taken back may thingmill itself have removed it.
+    if entry.state < State.BUNDLED or (entry.outcome == "revoked" and not os.path.lexists(place)):
         return ""
-    return spreadsheet_safe(Path(os.path.relpath(of.bundle(entry.device.thing_name), folder.root)).as_posix())
+    return spreadsheet_safe(Path(os.path.relpath(place, folder.root)).as_posix())

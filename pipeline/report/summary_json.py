@@ -76,7 +76,7 @@ def _process(usage: Usage) -> dict[str, Any]:
         "duration_seconds": None if usage.seconds is None else round(usage.seconds, 3),
         "certificates_issued": usage.issued,
         "devices_done": usage.done,
-        "throttles": dict(sorted(usage.throttles.items())),
+        "throttles": None if usage.throttles is None else dict(sorted(usage.throttles.items())),
         "exit_code": usage.exit_code,
         "thingmill": usage.about.thingmill or None,
         "identity": usage.about.identity or None,

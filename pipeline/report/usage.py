@@ -40,9 +40,9 @@ class Usage:
 
     started: datetime | None = None
     finished: datetime | None = None
-    issued: int = 0
-    done: int = 0
-    throttles: Mapping[str, int] = field(default_factory=dict)
+    issued: int | None = None
+    done: int | None = None
+    throttles: Mapping[str, int] | None = None
     exit_code: int | None = None
     about: About = field(default_factory=About)
 
@@ -87,11 +87,13 @@ def _recalled(process: Process) -> Usage:
         started = None
     try:
         fields: dict[str, Any] = json.loads(process.usage or "{}")
+        if (finished := _moment(fields.get("finished"))) is None:
+            return Usage(started=started, about=about)
         throttles = {printable(api): int(number(times)) for api, times in fields.get("throttles", {}).items()}
         code = fields.get("exit_code")
         return Usage(
             started=started,
-            finished=_moment(fields.get("finished")),
+            finished=finished,
             issued=int(number(fields.get("issued", 0))),
             done=int(number(fields.get("done", 0))),
             throttles=throttles,

@@ -80,9 +80,9 @@ class Verdict:
         return not self.findings
 
     @property
-    def connected(self) -> bool:
-        """Whether the device's own bundle connected just now."""
-        return Check.CONNECT in self.checks and not self.failed(Check.CONNECT)
+    def connected(self) -> bool | None:
+        """Whether the device's own bundle connected just now, or None where that was not tried."""
+        return not self.failed(Check.CONNECT) if Check.CONNECT in self.checks else None
 
     def failed(self, check: Check) -> bool:
         """Whether a check found something."""

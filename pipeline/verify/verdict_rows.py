@@ -100,5 +100,5 @@ def _name(name: str) -> str:
     return name if THING_NAME.holds(name) else spreadsheet_safe(name)
 
 
-def _yes(answer: bool) -> str:
-    return "yes" if answer else "no"
+def _yes(answer: bool | None) -> str:
+    return {True: "yes", False: "no", None: ""}[answer]

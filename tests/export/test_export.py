@@ -109,6 +109,21 @@ def test_a_salted_format_of_another_certificate_differs(root: Path, exporting: E
     assert "is there already and differs" in said
 
 
+def test_advice_is_about_what_went_wrong(root: Path, exporting: Exporting, tmp_path: Path) -> None:
+    """Bundles that are not in order have their codes, to be looked up; only what differs is to be moved away."""
+    bundle = root / "devices" / "two" / "two.csr"
+    bundle.rename(tmp_path / "kept")
+    said = exporting("--format", "roll", "--to", str(tmp_path / "fresh"), expect=1)
+    assert "two: two.csr is missing (FileMissing)" in said
+    assert "by the codes in brackets" in said
+    assert "move it away" not in said
+    (tmp_path / "kept").rename(bundle)
+    files.replace_whole(tmp_path / "fresh" / "roll" / "one" / "one.roll", b"mine")
+    said = exporting("--format", "roll", "--to", str(tmp_path / "fresh"), expect=1)
+    assert "what differs is never written over: move it away, or give another --to" in said
+    assert "codes in brackets" not in said
+
+
 @pytest.mark.parametrize("suffix", ["key", "pem", "csr"])
 def test_a_wrong_pair_is_not_handed_out(root: Path, exporting: Exporting, suffix: str) -> None:
     """Keys, certificates or CSRs that changed places between bundles are found before anything is written."""
@@ -224,13 +239,17 @@ def test_json_is_an_object_for_each_device_and_a_summary(root: Path, exporting: 
         "problems": [],
     }
     assert by_name[OWN]["formats"] == {"salted": "left out"}
-    assert (by_name["two"]["event"], by_name["two"]["problems"]) == ("failed", ["two.pem is missing"])
+    assert (by_name["two"]["event"], by_name["two"]["problems"]) == (
+        "failed",
+        ["two.pem is missing (FileMissing)"],
+    )
     assert (summary["event"], summary["devices"], summary["failed"], summary["written"]) == ("summary", 4, 1, 2)
 
 
 def test_a_listing_is_exported_too(root: Path, exporting: Exporting) -> None:
     """It has a line for every device that is done, and is not made of some devices only."""
-    exporting("--format", "bulk-results")
+    said = exporting("--format", "bulk-results")
+    assert f"listing   {root / 'export' / 'bulk-results' / 'results.json'}" in said.splitlines()
     lines = (root / "export" / "bulk-results" / "results.json").read_text().splitlines()
     assert len(lines) == len(EVERYBODY)
     exporting("--format", "bulk-results", "--device", "one", expect=2)

@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import pytest
 from rich.cells import cell_len
 
+from pipeline.history import About
 from pipeline.layout import RunFolder
 from pipeline.progress import final_table, print_summary
 from pipeline.report import Group, Summary, Usage
@@ -20,7 +21,8 @@ from pipeline.report.pace import Bar, Pace
 from tests.progress.meters import Terminal, hidden_in
 
 _STATES = ("LISTED", "PLANNED", "KEYED", "REQUESTED", "ISSUED", "BUNDLED", "LINKED", "DONE", "FAILED")
-RESUME = "thingmill run manifests/" + "a-rather-long-name-of-a-manifest/" * 4 + "line-7.csv --region eu-central-1"
+WORDS = ("run", "manifests/" + "a-rather-long-name-of-a-manifest/" * 4 + "line-7.csv", "--group", "hall a")
+RESUME = f"thingmill run {WORDS[1]} --group 'hall a'"
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +48,7 @@ def summary_of(
                 issued=9,
                 done=done,
                 throttles={"CreateThing": 3, "AttachPolicy": 4},
+                about=About(words=WORDS),
             ),
         ),
         account="123456789012",
@@ -65,9 +68,9 @@ def summary_of(
     )
 
 
-def printed(summary: Summary, stream: io.StringIO | None = None, resume: str | None = RESUME) -> str:
+def printed(summary: Summary, stream: io.StringIO | None = None) -> str:
     stream = stream or io.StringIO()
-    final_table(summary, stream=stream, resume=resume)
+    final_table(summary, stream=stream)
     return stream.getvalue()
 
 
@@ -96,8 +99,36 @@ def test_the_end_of_a_run_is_told_in_numbers() -> None:
 def test_what_is_nought_is_left_out() -> None:
     """A run without throttles, failures and a pace has no lines for them."""
     quiet = replace(summary_of(done=10), pace=Pace((Bar(0.0, 80.0),), {}, ()), issued=0)
-    lines = printed(quiet, resume=None).splitlines()
+    lines = printed(quiet).splitlines()
     assert [line.split()[0] for line in lines] == ["line-7:", "done", "took"]
+
+
+@pytest.mark.parametrize("width", [48, 80, 200])
+def test_no_line_ends_with_a_blank_or_between_a_limit_and_its_part(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """Whoever reads it in a file finds no blanks at the ends, and a number stays with what it is about."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    ruled = {"CreateCertificateFromCsr": 0.55, "AttachThingPrincipal": 0.41, "key generation": 0.04}
+    summary = replace(
+        summary_of(done=8, failed=1, text="long words " * 20), pace=Pace((Bar(0.0, 80.0),), ruled, ())
+    )
+    lines = printed(summary).splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    held = "".join(line[14:] + "|" for line in lines if line.startswith(("held by", " " * 14)))
+    for name in ("CreateCertificateFromCsr 55 %", "AttachThingPrincipal 41 %", "key generation 4 %"):
+        assert name in held
+    assert held.count("|") == {48: 3, 80: 2, 200: 1}[width]
+
+
+@pytest.mark.parametrize(
+    ("revoked", "colour"), [(0, "\x1b[1;32m"), (2, "\x1b[1m"), (10, "\x1b[1m")], ids=["done", "part", "all"]
+)
+def test_only_what_is_done_is_green(monkeypatch: pytest.MonkeyPatch, revoked: int, colour: str) -> None:
+    """The headline of a run that was taken back, or a part of it, has not the colour of success."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    summary = summary_of(done=10 - revoked, revoked=revoked)
+    assert f"{colour}{summary.verdict}" in printed(summary, Terminal())
 
 
 def test_what_held_the_pace_is_told_for_all_processes_of_a_run() -> None:
@@ -208,7 +239,7 @@ def test_a_run_that_was_taken_back_says_so() -> None:
     """The headline counts what was revoked, and no command to go on is given: it would be refused."""
     assert printed(summary_of(done=0, revoked=10)).startswith("line-7: all 10 devices are revoked\n")
     text = printed(summary_of(done=6, revoked=2))
-    assert text.startswith("line-7: 2 of 10 devices are revoked\n")
+    assert text.startswith("line-7: 2 of 10 devices are revoked, 6 done, 2 open\n")
     assert ["revoked", "2"] in [line.split() for line in text.splitlines()]
     assert RESUME not in text
 

@@ -181,11 +181,11 @@ def test_settings_identity_and_versions_are_told(page: str) -> None:
     assert facts["Region"] == "eu-central-1"
     assert facts["devices connect to"] == "a1.example.net"
     assert facts["keys made here"] == "153, rsa-4096 unless a row says otherwise"
-    assert facts["<code>--key</code>"] == "rsa-4096"
+    assert facts['<code class="option">--key</code>'] == "rsa-4096"
     assert f"Written by thingmill {__version__}" in text
     assert table_after(page, 'id="processes"') == [
         ["1", "2026-01-02 03:04:05", "0:04", "48", "48", "2", "interrupted"],
-        ["2", "2026-01-02 03:04:05", "0:05", "82", "82", "3", "with failures"],
+        ["2", "2026-01-02 03:04:05", "0:05", "82", "82", "3", "something was left to do"],
     ]
 
 

@@ -107,7 +107,7 @@ def test_a_real_run_is_shown_without_a_word_to_anybody(
     assert tab.requests == [real.as_uri()]
     assert tab.noises == []
     processes = table_after(real.read_text(encoding="utf-8"), 'id="processes"')
-    assert [row[-1] for row in processes] == ["interrupted", "with failures"]
+    assert [row[-1] for row in processes] == ["interrupted", "something was left to do"]
 
 
 def test_a_search_leaves_what_has_the_words(tab: Tab) -> None:

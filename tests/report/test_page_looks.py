@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.report.pages import (
-    plain,
-)
+from pipeline.device import State
+from pipeline.errors import DeviceError
+from tests.report.ledgers import Fate, device
+from tests.report.pages import page_of, plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +72,15 @@ def test_every_table_has_heads_for_its_columns(page: str) -> None:
         heads = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", table)
         assert heads
         assert all(re.sub("<[^>]+>", "", head).strip() for head in heads)
+
+
+def test_no_line_ends_within_an_option(tmp_path: Path) -> None:
+    """Options in a message or an advice stay whole, and what is around them stays text."""
+    error = DeviceError(1, "Held", "<i> has --one", advice="give --existing add, not a--b")
+    page = page_of(tmp_path, [Fate(device("one"), State.LISTED, failed=error)])
+    assert 'one: &lt;i&gt; has <code class="option">--one</code></p>' in page
+    assert 'give <code class="option">--existing add</code>, not a--b</p>' in page
+    assert re.search(r"\.option \{[^}]*white-space: nowrap", CSS)
 
 
 CSS = (resources.files("pipeline.report") / "template" / "report.css").read_text("utf-8")

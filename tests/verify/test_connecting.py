@@ -71,7 +71,7 @@ def test_every_bundle_with_a_key_connects_and_no_other(root: Path, broker: Broke
     assert {bundle.thing_name for bundle, _ in broker.proofs} == set(NAMES)
     assert {verdict.thing_name: (verdict.ok, verdict.connected, verdict.keeps_key) for verdict in verdicts} == {
         **dict.fromkeys(NAMES, (True, True, False)),
-        OWN: (True, False, True),
+        OWN: (True, None, True),
     }
     assert remarks.refused_as_another.endswith("not authorized")
     assert broker.most <= 2

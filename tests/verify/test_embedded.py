@@ -1,4 +1,4 @@
-"""A hundred devices of the embedded AWS IoT, by the command line: proved, then broken on the account and found."""
+"""Devices of the embedded AWS IoT, by the command line: proved, then broken on the account and found."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from pipeline.aws.quotas import DEFAULTS
 from pipeline.aws.session import open_registry
 from pipeline.local import embedded
 from pipeline.settings import Access
 from pipeline.sightings import Connection, read
 from pipeline.stop import Stop
 from tests.e2e.command import DEVICE_POLICY, Workplace, snapshot
+from tests.support.thorough import sampled
 from tests.verify.inspecting import entry_of
 
 if TYPE_CHECKING:
@@ -25,21 +27,23 @@ if TYPE_CHECKING:
 pytest.importorskip("ministack", reason="needs the extra `local`")
 pytestmark = pytest.mark.xdist_group("embedded")
 
-FLEET = [f"fleet-{number:03}" for number in range(100)]
-FAST = [
-    f"--quota={api}=1000"
-    for api in ("DescribeCertificate", "ListPrincipalThings", "ListAttachedPolicies", "ListThingGroupsForThing")
-]
+FAST = [f"--quota={api}=1000" for api in DEFAULTS]
 EVERYTHING = ("--local", "--remote", "--connect", "--connect-rate", "500", *FAST)
 
 
+@pytest.fixture(scope="module", params=sampled([48, 100], lambda size: size == 48))
+def names(request: pytest.FixtureRequest) -> list[str]:
+    """The devices of the fleet."""
+    return [f"fleet-{number:03}" for number in range(request.param)]
+
+
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """A hundred devices in a group, provisioned."""
+def fleet(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> Workplace:
+    """Devices in a group, provisioned."""
     workplace = Workplace(tmp_path_factory.mktemp("verified") / "output")
-    manifest = workplace.manifest("fleet.txt", "\n".join(FLEET))
+    manifest = workplace.manifest("fleet.txt", "\n".join(names))
     options = ("--key", "ec-p256", "--policy", DEVICE_POLICY, "--group", "line-7", "--create-missing", "--quiet")
-    workplace.run("run", manifest, "--local", *options, "--quota=CreateCertificateFromCsr=500")
+    workplace.run("run", manifest, "--local", *options, *FAST)
     return workplace
 
 
@@ -54,17 +58,17 @@ def lines_of(text: str) -> dict[str, dict[str, Any]]:
     return {line.get("thing_name") or line["event"]: line for line in lines}
 
 
-def test_a_hundred_devices_are_verified_and_then_two_are_found(fleet: Workplace, tmp_path: Path) -> None:
+def test_a_fleet_is_verified_and_then_two_are_found(fleet: Workplace, names: list[str], tmp_path: Path) -> None:
     """All are in order on disk, on the account and over MQTT; a lost policy and a dead certificate are named."""
     root = fleet.output / "fleet"
     before = snapshot(root)
     good = fleet.run("verify", "fleet", *EVERYTHING, "--json").stdout
     lines = lines_of(good)
     counts = lines.pop("summary")
-    assert set(lines) == set(FLEET)
+    assert set(lines) == set(names)
     assert all(line["ok"] and line["connected"] for line in lines.values())
     assert {name: check["looked"] for name, check in counts["checks"].items()} == dict.fromkeys(
-        ("offline", "audit", "remote", "connect"), 100
+        ("offline", "audit", "remote", "connect"), len(names)
     )
     assert "Not authorized" in counts["refused_as_another"]
     seen = tmp_path / "seen.jsonl"
@@ -73,11 +77,11 @@ def test_a_hundred_devices_are_verified_and_then_two_are_found(fleet: Workplace,
         connections = {
             line.thing_name: line.certificate_id for line in read(stream) if isinstance(line, Connection)
         }
-    assert connections == {name: certificate_of(root, name).certificate_id for name in FLEET}
+    assert connections == {name: certificate_of(root, name).certificate_id for name in names}
 
     anyio.run(break_two, fleet.output)
     told = lines_of(fleet.run("verify", "fleet", *EVERYTHING, "--json", expect=1).stdout)
-    assert told.pop("summary")["ok"] == 98
+    assert told.pop("summary")["ok"] == len(names) - 2
     codes = {
         name: [problem["code"] for problem in line["problems"]] for name, line in told.items() if not line["ok"]
     }
