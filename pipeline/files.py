@@ -64,8 +64,13 @@ def folder_above(folder: Path) -> None:
     with named(folder.parent, "make the folder"):
         missing = [above for above in folder.absolute().parents if not above.exists()]
         for above in reversed(missing):
-            with contextlib.suppress(FileExistsError):
+            try:
                 above.mkdir(mode=0o755)
+            except FileExistsError:
+                pass
+            except FileNotFoundError as error:
+                # What a file system says that lets nobody make anything, such as /proc.
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM)) from error
         if not folder.parent.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 

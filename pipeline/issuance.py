@@ -37,7 +37,6 @@ from pipeline.errors import DeviceError, RefusedError
 from pipeline.inspection import inspect
 from pipeline.keymaking import KeyOrder
 from pipeline.passwords import Carried
-from pipeline.settings import Existing
 from pipeline.stop import StoppedError
 from pipeline.things import ensure_thing
 
@@ -253,7 +252,7 @@ class Issuance:
         device, arn = work.device, _certificate(work).arn
         with _failing_at(7):
             await self.registry.attach_thing_principal(device.thing_name, arn)
-            if self.settings.part is not None and self.settings.existing is not Existing.ADD:
+            if self.settings.gives_way:
                 # Before a group, which may carry a policy: another station may have the device too.
                 await give_way(self.registry, device.thing_name, arn, work.old_certificates)
             for group in device.groups:

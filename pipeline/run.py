@@ -18,12 +18,12 @@ from pipeline.aws.registry import ISSUE
 from pipeline.aws.session import open_registry
 from pipeline.binding import binding, notes
 from pipeline.bundles.formats import PKCS12
-from pipeline.counting import counted, verb
 from pipeline.device import State
 from pipeline.encryption import choose_seal, try_password
 from pipeline.errors import DiskError, InterruptedRunError
 from pipeline.history import About, History
 from pipeline.issuance import Issuance
+from pipeline.keymaking import LocalKeys
 from pipeline.lanes import LANES, Lanes
 from pipeline.layout import RunFolder
 from pipeline.ledger import IN_ROSTER
@@ -38,6 +38,7 @@ from pipeline.workers import CHEAP, COSTLY, Workers
 if TYPE_CHECKING:
     from pipeline.aws.registry import Registry
     from pipeline.errors import ThingmillError
+    from pipeline.keymaking import KeyMakers
     from pipeline.ledger import Ledger
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
@@ -102,6 +103,7 @@ class Run:
             try:
                 account = await preflight.check(registry, settings, self.roster, self.embedded)
                 ledger = await self._open(stack, folder, registry, account)
+                key_makers = await self._key_makers(stack, ledger)
                 await preflight.make_missing(registry, settings, account, Made(ledger).note)
             except StoppedError:
                 raise InterruptedRunError(
@@ -112,7 +114,8 @@ class Run:
             )
             if PKCS12 in settings.formats:
                 await anyio.to_thread.run_sync(try_password, settings.pkcs12_password, ledger.read, folder)
-            self._warn_of_no_policy()
+            if words := self.roster.totals().about_no_policy():
+                self.meter.note(words)
             for finding in account.findings:
                 if finding.worrying:
                     self.meter.note(str(finding))
@@ -121,9 +124,7 @@ class Run:
             about = About.of(settings, account.identity.arn)
             history = await History.begin(ledger, self.meter, started, about)
             rate = Budget(settings.rate) if settings.rate else None
-            key_types = self.roster.key_counts(settings.key_type)
-            batch = COSTLY if any(key_type.startswith("rsa") for key_type in key_types) else CHEAP
-            async with Workers(settings.workers, batch) as key_makers, Workers(1, CHEAP) as writers:
+            async with Workers(1, CHEAP) as writers:
                 reconciler = Reconciler(registry, ledger, self.meter, self.stop, self.settling)
                 gate = Gate(caller.grants[ISSUE].rate, self.stop)
                 issuance = Issuance(
@@ -160,6 +161,22 @@ class Run:
                 advice="run the same command again: it goes on from here",
             )
 
+    async def _key_makers(self, stack: AsyncExitStack, ledger: Ledger) -> KeyMakers:
+        """Return who makes keys; a cluster is connected to where some are left to be made."""
+        settings = self.settings
+        key_types = self.roster.key_counts(settings.key_type)
+        batch = COSTLY if any(key_type.startswith("rsa") for key_type in key_types) else CHEAP
+        here = LocalKeys(await stack.enter_async_context(Workers(settings.workers, batch)))
+        if settings.cluster is None:
+            return here
+        from pipeline.cluster.making import ClusterKeys  # noqa: PLC0415  needs an extra
+
+        there = await stack.enter_async_context(ClusterKeys(settings.cluster, batch, here, self.meter.note))
+        if self.roster.totals().keys_to_make and ledger.read.count(f"outcome IS NULL AND state < {State.KEYED:d}"):
+            with self.stop.interruptible():
+                await there.connect()
+        return there
+
     async def _report(self, ledger: Ledger, folder: RunFolder, started: datetime, history: History) -> None:
         """Write the reports from what is durable, also when the run was stopped."""
         problem = self._fatal or (InterruptedRunError("") if self.stop.requested else None)
@@ -171,15 +188,6 @@ class Run:
         for note in await anyio.to_thread.run_sync(listing):
             self.meter.note(note)
         self.summary = await anyio.to_thread.run_sync(report.write_all, ledger.read, folder)
-
-    def _warn_of_no_policy(self) -> None:
-        totals = self.roster.totals()
-        bare = totals.devices - totals.with_policy
-        if bare:
-            self.meter.note(
-                f"{bare:,} of {counted(totals.devices, 'device')} {verb('get', bare)} no policy: a certificate "
-                "without one may do nothing by itself (see --policy)"
-            )
 
     def request_stop(self) -> None:
         """Ask the run to finish what is in flight and end."""
@@ -197,10 +205,10 @@ class Run:
         refuse_revoked(ledger.read, folder.root)
         await ledger.enrol(self.roster.path, partial=settings.resumes_failed)
         unfinished = f"state < {State.DONE:d}"
-        skipped = ledger.read.count(f"outcome IN ('skipped', 'revoked') AND {unfinished}")
+        skipped = ledger.read.count(f"outcome = 'skipped' AND {unfinished}")
         others = f"(outcome IS NULL OR outcome = 'failed') AND {unfinished} AND NOT {IN_ROSTER}"
         left_out = ledger.read.count(others) if settings.resumes_failed else 0
-        self.meter.begin(ledger.read.counts(), skipped, left_out)
+        self.meter.begin(ledger.read.counts("outcome IS NOT 'revoked'"), skipped, left_out)
         return ledger
 
     def _abort(self, error: ThingmillError) -> None:

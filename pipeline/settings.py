@@ -51,6 +51,8 @@ class Defaults:
     groups: tuple[str, ...] = ()
     billing_group: str | None = None
     policy: str | None = None
+    profile: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,9 @@ class Settings:
         pkcs12_password: Encrypts PKCS #12 files, or None.
         resumes_failed: The manifest is the run's own ``failed.csv``, fed back: it names only some devices.
         part: Which devices of the manifest are meant, where other stations provision the others; None for all.
+        joined_in: The name of the folder that has the joint reports of this run and those of the manifest's other
+            targets, or None where the manifest has one target.
+        words: The words of the command line, for whoever goes on with the run; none where it has none.
     """
 
     manifest: str
@@ -159,4 +164,12 @@ class Settings:
     pkcs12_password: Secret | None = None
     resumes_failed: bool = False
     part: Part | None = None
+    joined_in: str | None = None
+
     cluster: Cluster | None = None
+    words: tuple[str, ...] = ()
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether the run looks, device by device, for another station that has the same ones by mistake."""
+        return self.part is not None and self.existing is not Existing.ADD

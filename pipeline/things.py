@@ -116,5 +116,5 @@ def _differs(device: Device, how: str) -> DeviceError:
         1,
         DeviceCode.THING_DIFFERS,
         f"the thing {device.thing_name} exists and is not as the manifest has it: {how}",
-        advice="update the thing, or correct the row",
+        advice="update the thing, or correct the row, in the manifest and in failed.csv alike",
     )

@@ -64,24 +64,39 @@ class Clients:
     at_aws: bool
 
 
-def _is_private(endpoint_url: str) -> bool:
-    """Whether nobody on the way can read or change what goes to an endpoint."""
-    parts = urlsplit(endpoint_url)
-    return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost", "::1")
-
-
 def _refuse_public(endpoint_url: str) -> None:
-    if "@" in urlsplit(endpoint_url).netloc:
-        # Not shown: it would stand in the ledger and in every report, too.
+    """See that nobody on the way can read or change what goes to an endpoint.
+
+    Raises:
+        UsageError: Somebody can, or it is no address.
+    """
+    if "@" in endpoint_url:
+        # Not shown: it would stand in the ledger and in every report, too. Wherever it stands, since an address
+        # whose scheme was forgotten has no user by the grammar.
         raise UsageError(
             "the endpoint's address has a user or a password in it",
             advice="leave them out: credentials come from the AWS chain (--profile, environment, role) alone",
         )
-    if not _is_private(endpoint_url):
+    try:
+        parts = urlsplit(endpoint_url)
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(
+            f"the endpoint {printable(endpoint_url)} is no address: {printable(str(error))}",
+            advice="give one such as https://iot.eu-central-1.amazonaws.com, or leave it out",
+        ) from error
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise UsageError(
             f"the endpoint {printable(endpoint_url)} is not encrypted",
             advice="use https, or http to this machine alone (127.0.0.1, localhost): calls carry credentials",
         )
+
+
+@contextlib.asynccontextmanager
+async def _open_iam(session: AioSession, options: dict[str, Any]) -> AsyncIterator[Any]:
+    async with session.create_client("iam", **options) as iam:
+        _refuse_public(iam.meta.endpoint_url)
+        yield iam
 
 
 def _is_aws(endpoint_url: str) -> bool:
@@ -147,9 +162,12 @@ async def connect(
             # The session keeps what it found for its clients; the embedded AWS IoT's own have no end.
             end = None if credentials else expiry.end_of(await session.get_credentials())
         except (ValueError, boto.BotoCoreError) as error:
+            # What botocore says quotes an address out of the environment, with a password where it has one.
+            said = "an endpoint has a user or a password in it" if "@" in str(error) else printable(str(error))
             raise RefusedError(
-                f"no AWS client can be made: {printable(str(error))}", advice="check --region and --endpoint-url"
-            ) from error
+                f"no AWS client can be made: {said}",
+                advice="check --region, --endpoint-url and AWS_ENDPOINT_URL",
+            ) from None
         for made in (iot, sts, service_quotas):
             # The environment and the profile may name other endpoints too (AWS_ENDPOINT_URL).
             _refuse_public(made.meta.endpoint_url)
@@ -158,7 +176,7 @@ async def connect(
             sts=sts,
             service_quotas=service_quotas,
             region=region,
-            open_iam=partial(session.create_client, "iam", **options),
+            open_iam=partial(_open_iam, session, options),
             credentials_end=end,
             at_aws=_is_aws(iot.meta.endpoint_url),
         )

@@ -20,6 +20,7 @@ import anyio
 from pipeline.aws import answers
 from pipeline.aws.failures import CallError, Failure, sort
 from pipeline.codes import CallCode
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -104,7 +105,7 @@ async def simulate(
         async with open_iam() as iam:
             with anyio.move_on_after(LONGEST_SECONDS):
                 return _verdicts(asked, set(resources), await _ask(iam, principal, request))
-    except CallError:
+    except (CallError, UsageError):
         raise
     except Exception as error:  # sorted: what is no failure of a call is raised again
         raise sort(API, error) from error

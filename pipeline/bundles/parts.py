@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +11,10 @@ if TYPE_CHECKING:
     from pipeline.device import Certificate, Device
     from pipeline.secret import Secret
 
-__all__ = ["Contents", "Endpoint", "KeyFile", "Parts"]
+__all__ = ["HOST_NAME", "Contents", "Endpoint", "KeyFile", "Parts"]
+
+HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
+"""What a device can be told to connect to (RFC 1123, section 2.1, for lengths RFC 1035, section 2.3.4)."""
 
 Contents = Mapping[str, "bytes | Secret"]
 """Files by name; a ``Secret`` becomes a file that its owner alone may read (0400)."""

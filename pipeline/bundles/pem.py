@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from pipeline.bundles.parts import Endpoint
+from pipeline.bundles.parts import HOST_NAME, Endpoint
 
 if TYPE_CHECKING:
     from pipeline.bundles.parts import Contents, Parts
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["contents", "endpoint_in", "roots_name", "whole"]
 
 ROOTS = "root-ca.pem"
-
-_HOST = re.compile(r"(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
 
 
 def roots_name(thing_name: str) -> str:
@@ -94,7 +91,7 @@ def endpoint_in(config: bytes, roots: bytes, thing_name: str) -> Endpoint:
     if not isinstance(found, dict):
         raise ValueError("config.json is no object")  # noqa: TRY004  as all that is wrong with it
     host, port = found.get("endpoint"), found.get("port")
-    if not isinstance(host, str) or not _HOST.fullmatch(host):
+    if not isinstance(host, str) or not HOST_NAME.fullmatch(host):
         raise ValueError("config.json has no usable endpoint")
     if type(port) is not int or not 0 < port < 65_536:  # not isinstance: True is an int
         raise ValueError("config.json has no usable port")

@@ -33,8 +33,8 @@ _NAMED = 5
 @command(
     "merge",
     examples="""
-        # the three parts of a manifest, which came from three stations
-        thingmill merge line-7-1-of-3 line-7-2-of-3 line-7-3-of-3 --manifest line-7.csv
+        # the two parts of a manifest, which came from two stations
+        thingmill merge line-7-1-of-2 line-7-2-of-2 --manifest line-7.csv
         thingmill merge station-a/line-7 station-b/line-8 --name monday
     """,
 )
@@ -61,7 +61,7 @@ def merge(
     output: Path = OUTPUT,
     as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
 ) -> None:
-    """Join the reports of several runs, and find what is double and what is missing.
+    """Join the reports of runs, and find what is double or missing.
 
     The runs are not changed. The exit code is 1 unless every device is done, in one run and no other.
     """

@@ -81,7 +81,7 @@ WORKERS = typer.Option(
 KEY_MAKERS = typer.Option(
     None,
     "--workers",
-    metavar="N|URL",
+    metavar="WORKERS",
     show_default="one a core",
     help="Processes that make keys, or the Dask scheduler (tls://HOST:PORT) of a cluster that does.",
     rich_help_panel=RUN_PANEL,

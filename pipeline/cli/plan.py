@@ -93,9 +93,8 @@ def plan(
         counts = roster.key_counts(settings.key_type)
     grants = _grants(settings, offline=offline)
     keys = Keys(counts, {key_type: time_of_key(key_type) for key_type in counts})
-    shared = settings.part is not None
     worked_out = Plan.of(
-        totals, grants, keys, settings.workers, settings.rate, cores=usable_cores(), shared=shared
+        totals, grants, keys, settings.workers, settings.rate, cores=usable_cores(), shared=settings.gives_way
     )
     _print(worked_out, totals, as_json=as_json)
 

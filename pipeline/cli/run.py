@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -37,6 +38,8 @@ from pipeline.cli.parameters import (
 from pipeline.settings import Existing, KeyType
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.progress import Kind
 
 
@@ -167,7 +170,7 @@ def run(
     from pipeline.manifest import load, run_settings
     from pipeline.progress import validating
 
-    settings = resolve(manifest, given, run_settings(manifest))
+    settings = replace(resolve(manifest, given, run_settings(manifest)), words=tuple(sys.argv[1:]))
     if settings.cluster is not None:
         from pipeline.cluster.connection import check_usable
 
@@ -178,6 +181,8 @@ def run(
         meant = None if settings.resumes_failed else settings.part
         roster = load(manifest, settings.defaults, csr_dir=settings.csr_dir, part=meant, progress=progress)
     with roster:
+        if roster.is_of_failures and not settings.resumes_failed:
+            _refuse_failures(manifest, settings.run_folder)
         if roster.names_recipients():
             refuse_opening(settings.formats)
             if settings.encryption.passphrase:
@@ -191,3 +196,22 @@ def run(
         code = invocation.provision()
     if code:
         raise typer.Exit(code)
+
+
+def _refuse_failures(manifest: str, run_folder: Path) -> None:
+    """Refuse a run's list of failures where it is taken for a manifest of its own.
+
+    It would begin a run that knows nothing of the one before: neither what was issued there, nor for whom its keys
+    are encrypted, so that they would be made in clear.
+    """
+    from pipeline.errors import UsageError
+    from pipeline.text import printable
+
+    own = run_folder / "failed.csv"
+    known = (run_folder / "ledger.db").is_file()
+    raise UsageError(
+        f"{printable(manifest)} is a list of failures, and does not lie in the folder of its run",
+        advice=(f"save it as {printable(str(own))} and run that file" if known else "run it where that run has it")
+        + ": it goes on with the run and its settings; to have it as a manifest of its own, take out the columns "
+        "that say why devices failed (failed at step, error code, error message, what to do)",
+    )

@@ -9,7 +9,7 @@ leave devices out, and may not bring others.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.device import State
 from pipeline.errors import RunFolderError
@@ -17,6 +17,7 @@ from pipeline.text import printable
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["IN_ROSTER", "enrol", "is_enrolled"]
@@ -142,23 +143,46 @@ def _refuse_keyed(row: sqlite3.Row) -> None:
     renamed = before["thing_name"] != after["thing_name"]
     if row["state"] < State.KEYED and not (renamed and row["thing_created"]):
         return
-    fields = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    differences = "; ".join(f"{name} {_change(name, before.get(name), after.get(name))}" for name in fields)
+    differences = "; ".join(_differences(before, after))
     has = f"{printable(row['thing_name'])} has its {'thing' if row['state'] < State.KEYED else 'key'} already"
     raise RunFolderError(
         f"{has}, and what is asked for it has changed: {differences}",
-        advice="give the row and the options as they were, or choose another folder with --name",
+        advice="give the row and the options as the run has them: what was corrected in failed.csv is to be "
+        "corrected in the manifest, too. To have it otherwise, take the device back with thingmill revoke RUN "
+        "--device NAME, and provision it in a run of its own (--name)",
     )
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each field that is not as it was, and each attribute by itself."""
+    for name in sorted(before.keys() | after.keys()):
+        was, now = before.get(name), after.get(name)
+        if name == "attributes":
+            # What is in a ledger that somebody else made may be of any shape.
+            old, new = (found if isinstance(found, dict) else {} for found in (was, now))
+            for key in sorted(old.keys() | new.keys()):
+                if old.get(key) != new.get(key):
+                    change = _change("", old.get(key), new.get(key))
+                    yield f"attribute {printable(key, 128)} {change}"
+        elif was != now:
+            yield f"{name} {_change(name, was, now)}"
 
 
 def _change(name: str, before: object, after: object) -> str:
     """Say how a field of a device was and is now."""
     if name == "csr" and before is not None and after is not None:
         return f"is another CSR: its key was {_key_of(before)} and is now {_key_of(after)} (spki_sha256)"
-    was, now = ("not given" if value is None else printable(str(value), 80) for value in (before, after))
+    was, now = (_shown(value) for value in (before, after))
     if name == "csr":
         was, now = (word if word == "not given" else "given" for word in (was, now))
     return f"was {was} and is now {now}"
+
+
+def _shown(value: object) -> str:
+    """Return a value as a manifest has it."""
+    if isinstance(value, list):
+        value = ";".join(map(str, value))
+    return "not given" if value is None else printable(str(value), 80)
 
 
 def _key_of(csr: object) -> str:

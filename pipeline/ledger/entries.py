@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-__all__ = ["Entry", "entry_of"]
+__all__ = ["OUTCOMES", "Entry", "entry_of", "unwritten"]
 
 _INERT = re.compile(r"[0-9A-Za-z]{1,128}")
 
 _THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+
+OUTCOMES = ("failed", "skipped", "revoked")
+"""What may have become of a device that is neither done nor under way."""
 
 _TEXTS = (
     "spki_sha256",
@@ -80,16 +83,23 @@ def entry_of(row: sqlite3.Row) -> Entry:
     """
     try:
         return _entry(row)
-    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise RunFolderError(
-            "the ledger has a row that no thingmill can have written",
-            advice="do not use this run folder; get it anew from where it was made",
-        ) from error
+    except (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        raise unwritten() from error
+
+
+def unwritten() -> RunFolderError:
+    """Return what refuses a ledger that no thingmill can have written."""
+    return RunFolderError(
+        "the ledger has a row that no thingmill can have written",
+        advice="do not use this run folder; get it anew from where it was made",
+    )
 
 
 def _entry(row: sqlite3.Row) -> Entry:
     if not all(row[name] is None or isinstance(row[name], str) for name in _TEXTS):
         raise TypeError
+    if row["outcome"] not in (None, *OUTCOMES):
+        raise ValueError
     certificate = None
     if row["certificate_id"] is not None:
         if not _INERT.fullmatch(row["certificate_id"]):  # formats name files after it

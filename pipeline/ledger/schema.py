@@ -8,6 +8,7 @@ be computed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sqlite3
 from typing import TYPE_CHECKING
@@ -118,11 +119,9 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA fullfsync = ON")  # macOS alone knows the difference
     # A deleted certificate's text need not linger in free pages of a file that people copy around.
     connection.execute("PRAGMA secure_delete = FAST")
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found not in (0, FORMAT):
-        raise sqlite3.DatabaseError(f"the ledger has format {found}, this thingmill reads format {FORMAT}")
-    if found == 0:
+    if _format_of(connection) == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+    _see_shape(connection)
     return connection
 
 
@@ -145,6 +144,7 @@ def connect_finished(path: Path) -> sqlite3.Connection | None:
         f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
     )
     connection.row_factory = sqlite3.Row
+    _see_shape(connection)
     return connection
 
 
@@ -160,7 +160,43 @@ def connect_live(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA query_only = ON")
+    _see_shape(connection)
     return connection
+
+
+def _format_of(connection: sqlite3.Connection) -> int:
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found not in (0, FORMAT):
+        raise sqlite3.DatabaseError(f"the ledger has format {found}, this thingmill reads format {FORMAT}")
+    return found
+
+
+def _see_shape(connection: sqlite3.Connection) -> None:
+    """See that a ledger has the tables that a thingmill makes, and no others.
+
+    One that somebody else made could have a view in the place of a table, which yields rows without end, or a
+    table without its key, in which each page is looked for from the beginning. Devices are numbered from 1.
+
+    Raises:
+        sqlite3.DatabaseError: It has not.
+    """
+    connection.execute("PRAGMA trusted_schema = OFF")
+    _format_of(connection)
+    if _shape_of(connection) != _shape():
+        raise sqlite3.DatabaseError("its tables are not those of a ledger")
+    if connection.execute("SELECT 1 FROM devices WHERE seq < 1 LIMIT 1").fetchone():
+        raise sqlite3.DatabaseError("it has a device without a number")
+
+
+@functools.cache
+def _shape() -> frozenset[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(_TABLES)
+        return _shape_of(connection)
+
+
+def _shape_of(connection: sqlite3.Connection) -> frozenset[tuple[object, ...]]:
+    return frozenset(map(tuple, connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")))
 
 
 def _see_files(path: Path) -> None:
@@ -185,6 +221,11 @@ def readable(path: Path | None = None) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        if "malformed JSON" in str(error):
+            raise RunFolderError(
+                f"{shown} has a row that no thingmill can have written",
+                advice="do not use this run folder; get it anew from where it was made",
+            ) from error
         raise DiskError(
             f"{shown} cannot be opened: {printable(str(error))}",
             advice="make room or mend the disk and its permissions, then run the same command again",

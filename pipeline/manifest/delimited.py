@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.manifest.columns import layout_of
+from pipeline.manifest.columns import Field, field_of, layout_of
 from pipeline.manifest.lines import RECORD_LIMIT
 from pipeline.manifest.names import quoted
 from pipeline.manifest.rows import ManifestRow, Reader
@@ -30,6 +30,9 @@ __all__ = ["DelimitedReader"]
 
 # Possessive: what is doubled at a line's end must not be halved, and taken for the quote that closes.
 _QUOTED = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
+
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas"}
 
 
 @dataclass(slots=True)
@@ -98,6 +101,9 @@ class DelimitedReader(Reader):
         lines = self.source.lines
         for line in lines:
             first = lines.number
+            if (reason := self._other_separator(line)) is not None:
+                self.source.fault(first, 1, reason)
+                return None
             record = self._record(line)
             if record is None or lines.damaged >= first:
                 return None
@@ -109,6 +115,18 @@ class DelimitedReader(Reader):
             for index, reason in layout.problems:
                 self.source.fault(*_position(first, raw, starts[index]), reason)
             return None if layout.thing_name is None else layout
+        return None
+
+    def _other_separator(self, line: str) -> str | None:
+        """Return what is wrong with a header whose columns are separated by something else, as spreadsheets do.
+
+        None of these can be in the name of a column.
+        """
+        for other, named in _SEPARATORS.items():
+            cells = [cell.strip(' "') for cell in line.split(other)]
+            if self._delimiter not in line and len(cells) > 1 and Field.THING_NAME in map(field_of, cells):
+                ways = "commas, or tabs as .tsv" if self._delimiter == "," else "tabs, or commas as .csv"
+                return f"the columns look separated by {named}; save the file with {ways}"
         return None
 
     def _record(self, line: str) -> tuple[str, list[str]] | None:

@@ -88,6 +88,8 @@ def _fill(roster: Roster, reader: Reader, rules: Rules, progress: Progress | Non
     source, count = reader.source, 0
     for count, row in enumerate(reader, start=1):
         entry = check(row)
+        if row.layout.remarks:
+            roster.is_of_failures = True
         if entry is not None:
             add(entry, row)
         if progress is not None and count % _PROGRESS_EVERY == 0:

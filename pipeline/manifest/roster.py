@@ -100,6 +100,7 @@ class Roster:
 
     Attributes:
         path: The database, for ``ATTACH``.
+        is_of_failures: Whether the manifest says of devices why they failed, as a run's ``failed.csv`` does.
     """
 
     def __init__(self) -> None:
@@ -108,6 +109,7 @@ class Roster:
             self.path = Path(self._folder.name) / "roster.db"
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self.is_of_failures = False
         self._seq = 0
         self._batch: list[tuple[int, str, str | None, str | None, int, str]] = []
         self._rows: list[ManifestRow] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.counting import counted, verb
+
 __all__ = ["Totals"]
 
 
@@ -36,3 +38,13 @@ class Totals:
             return here
         bring = f"{self.with_csr:,} devices bring" if self.with_csr > 1 else "one device brings"
         return f"{bring} a CSR; {here}"
+
+    def about_no_policy(self) -> str:
+        """Return in words how many devices get no policy, or "" where each gets one."""
+        bare = self.devices - self.with_policy
+        if not bare:
+            return ""
+        return (
+            f"{bare:,} of {counted(self.devices, 'device')} {verb('get', bare)} no policy: a certificate "
+            "without one may do nothing by itself (see --policy)"
+        )

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pipeline.aws.failures import CallError, Failure
-from pipeline.bundles.parts import Endpoint
+from pipeline.bundles.parts import HOST_NAME, Endpoint
 from pipeline.bundles.roots import amazon_roots
+from pipeline.counting import counted, verb
 from pipeline.errors import RefusedError
 from pipeline.made import Making
 from pipeline.stop import StoppedError
@@ -35,8 +36,7 @@ __all__ = ["Account", "look", "make_missing"]
 MQTT_PORT = 8883
 _LAST_PORT = 65_535
 
-_HOST = re.compile(r"([A-Za-z0-9.-]{1,253})(?::([1-9][0-9]{0,4}))?", re.ASCII)
-"""A host name, and the port that an emulator may add to it."""
+_PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +83,21 @@ async def look(
     makeable = set()
     if settings.create_missing:
         makeable |= {"thing type", "thing group", "billing group"}
-    complaints = [
-        _complaint(kind, name, places[name])
+    complaints = {
+        kind: [
+            _complaint(kind, name, places[name])
+            for name in missing[kind]
+            if kind not in makeable and not (kind == "policy" and _is_ours(settings, name))
+        ]
         for kind, places in _places(roster).items()
-        for name in missing[kind]
-        if kind not in makeable and not (kind == "policy" and _is_ours(settings, name))
-    ]
-    if complaints:
+    }
+    if any(complaints.values()):
+        lacks = _named({kind: len(found) for kind, found in complaints.items() if found})
         raise RefusedError(
-            f"account {identity.account} in {registry.region} lacks {_count(len(complaints))} that are asked for",
+            f"account {identity.account} in {registry.region} lacks {lacks} asked for",
             advice="make them, correct the names, or (all but policies) have them made with --create-missing; "
             "a policy is made from a file with --policy FILE.json",
-            details=complaints,
+            details=[complaint for found in complaints.values() for complaint in found],
         )
     return Account(identity, endpoint, missing)
 
@@ -140,14 +143,15 @@ async def _endpoint(registry: Registry, embedded: Embedded | None) -> Endpoint:
     if embedded is not None:
         return Endpoint(embedded.mqtt_host, embedded.mqtt_port, embedded.ca_pem)
     answer = await registry.describe_endpoint()
-    found = _HOST.fullmatch(answer)
-    port = int(found[2] or MQTT_PORT) if found else 0
-    if found is None or port > _LAST_PORT:
+    # An emulator may add a port to the host.
+    host, colon, after = answer.partition(":")
+    said = after if colon else str(MQTT_PORT)
+    if not HOST_NAME.fullmatch(host) or not _PORT.fullmatch(said) or int(said) > _LAST_PORT:
         raise RefusedError(
             f"DescribeEndpoint answered {printable(answer)!r}, which is no host name",
             advice="see that --endpoint-url leads to AWS IoT, and that no proxy answers in its place",
         )
-    return Endpoint(found[1], port, amazon_roots())
+    return Endpoint(host, int(said), amazon_roots())
 
 
 async def _absent(exists: Callable[[str], Awaitable[bool]], names: Iterable[str]) -> tuple[str, ...]:
@@ -205,5 +209,8 @@ def _complaint(kind: str, name: str, place: Place | None) -> str:
     return f"the command line: {printable(sentence)}" if place is None else str(place.fault(sentence))
 
 
-def _count(number: int) -> str:
-    return "one thing" if number == 1 else f"{number} things"
+def _named(numbers: Mapping[str, int]) -> str:
+    """Return how many there are of each kind, and the verb for all of them: ``one policy that is``."""
+    *before, last = (f"one {kind}" if number == 1 else counted(number, kind) for kind, number in numbers.items())
+    words = f"{', '.join(before)} and {last}" if before else last
+    return f"{words} that {verb('are', sum(numbers.values()))}"

@@ -35,7 +35,8 @@ _MAKES = {
 
 _PERHAPS: Mapping[str, str] = {
     "CreateThing": "for things that are not there yet",
-    "ListThingPrincipals": "for things that are there already",
+    "ListThingPrincipals": "for things that are there already, and with --part for each",
+    "DetachThingPrincipal": "where another station is at work on the same things",
     "AddThingToBillingGroup": "for things that are there already and in no or another billing group",
     **dict.fromkeys(_MAKES, "for what is missing and is to be made"),
     **dict.fromkeys(
@@ -170,6 +171,7 @@ def _wanted(settings: Settings, roster: Roster) -> set[str]:
         "DescribeThingGroup": groups,
         "DescribeThingType": types,
         "GetPolicy": roster.policies(),
+        "DetachThingPrincipal": settings.gives_way,
         "ListThingPrincipals": settings.existing is not Existing.ADD,
     }
     unneeded = {operation for operation, used in needed_for.items() if not used}

@@ -72,7 +72,8 @@ class Remaining:
         plan = Plan.of(
             self.totals,
             grants,
-            Keys(self.keys, _KEY_SECONDS),
+            # Those that a cluster makes take nothing of this machine, and how fast it makes them is not known.
+            Keys(self.keys if settings.cluster is None else {}, _KEY_SECONDS),
             settings.workers,
             settings.rate,
             cores=usable_cores(),

@@ -107,6 +107,21 @@ async def test_a_row_that_changed_after_its_key_was_made_is_refused(ledger: Ledg
     assert [entry.device for entry in ledger.read.entries()] == [one]
 
 
+async def test_attributes_that_changed_are_told_one_by_one(ledger: Ledger) -> None:
+    """As a manifest has them, those alone that differ; the advice is where a correction belongs."""
+    [one] = devices("one")
+    await enrol(ledger, [replace(one, attributes={"serial": "X2", "rev": "1", "hall": "a"}, groups=("a", "b"))])
+    await advance(ledger, 1, State.DONE)
+    with pytest.raises(RunFolderError) as caught:
+        await enrol(ledger, [replace(one, attributes={"serial": "S2", "rev": "1", "csr": "no"}, groups=("a",))])
+    assert caught.value.message.partition("has changed: ")[2] == (
+        "attribute csr was not given and is now no; attribute hall was a and is now not given; "
+        "attribute serial was X2 and is now S2; groups was a;b and is now a"
+    )
+    assert "corrected in failed.csv is to be corrected in the manifest, too" in caught.value.advice
+    assert "--name" not in caught.value.advice.partition(".")[0]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [

@@ -42,6 +42,9 @@ async def test_everything_that_is_missing_is_named_with_its_place(mill: Mill) ->
         f"{place}:3:19: there is no policy strict",
     )
     assert "--create-missing" in caught.value.advice
+    assert caught.value.message.endswith(
+        "lacks 2 thing types, 3 thing groups, one billing group and 2 policies that are asked for"
+    )
 
 
 async def test_a_refused_run_leaves_nothing(mill: Mill) -> None:
@@ -71,7 +74,7 @@ async def test_create_missing_makes_types_and_groups(mill: Mill) -> None:
 
 async def test_create_missing_makes_no_policy(mill: Mill) -> None:
     """A policy is authority: it is made from a file that the user gives, never out of nothing."""
-    with pytest.raises(RefusedError, match="lacks one thing"):
+    with pytest.raises(RefusedError, match="lacks one policy that is asked for"):
         await mill.run(policy="lost", create_missing=True)
     assert set(mill.double.account.policies) == {POLICY}
 

@@ -91,6 +91,35 @@ async def test_calls_never_go_to_another_machine_in_clear(mill: Mill) -> None:
     assert not mill.folder.root.exists()
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("admin:hunter2@127.0.0.1:4566", "has a user or a password in it"),
+        ("http:/admin:hunter2@127.0.0.1:4566", "has a user or a password in it"),
+        ("https://admin:hunter2@iot.example.com", "has a user or a password in it"),
+        ("http://127.0.0.1:99999", "is no address"),
+        ("http://[::1", "is no address"),
+    ],
+)
+async def test_an_endpoint_with_a_mistake_shows_no_password(mill: Mill, url: str, said: str) -> None:
+    """However an address was mistyped, its password stands in no message, and nothing is sent."""
+    with pytest.raises(UsageError, match=said) as refused:
+        await mill.finish(mill.prepare(access=Access(region="eu-west-1", endpoint_url=url)))
+    assert "hunter2" not in refused.value.message + refused.value.advice
+    assert not mill.folder.root.exists()
+
+
+@pytest.mark.parametrize("service", ["IOT", "STS", "SERVICE_QUOTAS", "IAM"])
+async def test_no_endpoint_of_the_environment_is_used_in_clear(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    """The environment may name an endpoint for each service: none gets a call without TLS, IAM's neither."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", mill.double.url)
+    monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", "http://127.0.0.2:9")
+    with pytest.raises(UsageError, match=r"127\.0\.0\.2:9 is not encrypted"):
+        await mill.finish(mill.prepare(access=Access(region="eu-west-1")))
+
+
 async def test_a_stop_while_waiting_for_the_quota_leaves_no_doubt(mill: Mill) -> None:
     """Who had committed the intent and was not yet let through is put back: nothing of theirs was sent."""
     names = "\n".join(f"thing-{number:02}" for number in range(12))

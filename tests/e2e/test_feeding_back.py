@@ -188,9 +188,19 @@ def test_a_copy_is_refused_with_where_it_belongs(stage: Stage) -> None:
     assert stage.provision("lot.csv").code == 1
     since = calls(stage)
     refused = stage.provision(save(stage, read(stage), "mended.csv"), "--name", "lot")
-    assert refused.code == 4
-    assert f"save them as {OWN} and run that file" in " ".join(refused.err.split())
+    assert refused.code == 2
+    assert f"save it as {OWN} and run that file" in " ".join(refused.err.split())
     assert subjects(stage, since) == set()
+
+
+def test_a_list_of_failures_begins_no_run_of_its_own(stage: Stage) -> None:
+    """Under another name it would have keys made in clear for a run that encrypts them: its columns tell it."""
+    stage.write("todo.csv", "id,failed at step\none,4\n")
+    refused = stage.provision("todo.csv", "--name", "other")
+    assert refused.code == 2
+    assert "take out the columns that say why devices failed" in " ".join(refused.err.split())
+    stage.write("todo.csv", "id\none\n")
+    assert stage.provision("todo.csv", "--name", "other").code == 0
 
 
 def test_failed_jsonl_is_fed_back_alike(stage: Stage) -> None:

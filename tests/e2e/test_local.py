@@ -11,8 +11,10 @@ import anyio
 import pytest
 from aiobotocore.session import get_session
 
+from pipeline.aws.quotas import DEFAULTS
 from pipeline.local import embedded
 from tests.e2e.command import DEVICE_POLICY, MANIFESTS, Workplace, openssl, snapshot
+from tests.support.thorough import sampled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 pytest.importorskip("ministack", reason="needs the extra `local`")
 
 OPENSSL = pytest.mark.skipif(shutil.which("openssl") is None, reason="asks openssl for a second opinion")
-FLEET = 300
 DEMO = (
     "run",
     f"{MANIFESTS}/demo.csv",
@@ -31,6 +32,8 @@ DEMO = (
     DEVICE_POLICY,
     "--create-missing",
 )
+FAST = [f"--quota={api}=50000" for api in DEFAULTS]
+"""Quotas that nobody waits for."""
 OPTIONS = ("--local", "--key", "ec-p256", "--policy", DEVICE_POLICY)
 
 # Each of these runs takes seconds: with pytest-xdist they are best kept in one process (--dist loadgroup).
@@ -45,12 +48,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     return workplace
 
 
+@pytest.fixture(scope="module", params=sampled([60, 300], lambda size: size == 60))
+def size(request: pytest.FixtureRequest) -> int:
+    """How many devices the fleet has."""
+    return int(request.param)
+
+
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """Three hundred devices, provisioned."""
+def fleet(tmp_path_factory: pytest.TempPathFactory, size: int) -> Workplace:
+    """So many devices, provisioned."""
     workplace = Workplace(tmp_path_factory.mktemp("fleet") / "output")
-    names = (f"fleet-{number:04}" for number in range(FLEET))
-    workplace.run("run", workplace.manifest("fleet.txt", "\n".join(names)), *OPTIONS)
+    names = (f"fleet-{number:04}" for number in range(size))
+    workplace.run("run", workplace.manifest("fleet.txt", "\n".join(names)), *OPTIONS, *FAST)
     return workplace
 
 
@@ -148,20 +157,20 @@ def test_an_rsa_4096_device_goes_all_the_way(workplace: Workplace) -> None:
     assert workplace.summary("heavy")["key_type"] == "rsa-4096"
 
 
-def test_a_fleet_has_exactly_one_certificate_a_device(fleet: Workplace) -> None:
-    """Three hundred devices have three hundred certificates on the server: those in their bundles, and active."""
-    assert fleet.summary("fleet")["outcomes"]["done"] == FLEET
+def test_a_fleet_has_exactly_one_certificate_a_device(fleet: Workplace, size: int) -> None:
+    """So many devices have so many certificates on the server: those in their bundles, and active."""
+    assert fleet.summary("fleet")["outcomes"]["done"] == size
     rows = (fleet.output / "fleet" / "summary.csv").read_text(encoding="utf-8").splitlines()
     column = rows[0].split(",").index("certificate_id")
     bundled = {row.split(",")[column] for row in rows[1:]}
-    assert len(bundled) == FLEET
+    assert len(bundled) == size
     found = certificates(fleet.output)
-    assert len(found) == FLEET
+    assert len(found) == size
     assert {identity for identity, _ in found} == bundled
     assert {status for _, status in found} == {"ACTIVE"}
 
 
-def test_a_finished_run_again_touches_neither_server_nor_disk(fleet: Workplace) -> None:
+def test_a_finished_run_again_touches_neither_server_nor_disk(fleet: Workplace, size: int) -> None:
     """The same command again makes no call, starts no server and leaves every byte and every time of change."""
     before = snapshot(fleet.output)
     state = fleet.output / ".local"
@@ -173,4 +182,4 @@ def test_a_finished_run_again_touches_neither_server_nor_disk(fleet: Workplace) 
     finally:
         hidden.rename(state)
     assert snapshot(fleet.output) == before
-    assert str(FLEET) in result.stdout
+    assert str(size) in result.stdout

@@ -11,7 +11,7 @@ from pipeline.device import Device
 from pipeline.errors import UsageError
 from pipeline.manifest import load
 from pipeline.settings import Defaults
-from tests.manifest.manifest_reading import devices_in, devices_on_stdin, write
+from tests.manifest.manifest_reading import devices_in, devices_on_stdin, faults_in, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,3 +179,26 @@ def test_progress(tmp_path: Path, count: int) -> None:
     assert calls == sorted(calls)
     assert calls[-1] == (count, size, size)
     assert len(calls) == 1 + count // 2000
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "told"),
+    [
+        ("m.csv", "name;group;csr", "semicolons; save the file with commas, or tabs as .tsv"),
+        ("m.csv", '"Thing Name";"hw rev"', "semicolons; save the file with commas, or tabs as .tsv"),
+        ("m.csv", "name\tgroup", "tabs; save the file with commas, or tabs as .tsv"),
+        ("m.tsv", "group,name", "commas; save the file with tabs, or commas as .csv"),
+        ("m.tsv", "name;group", "semicolons; save the file with tabs, or commas as .csv"),
+    ],
+)
+def test_another_separator_is_told_as_that(tmp_path: Path, name: str, header: str, told: str) -> None:
+    """A spreadsheet's own separator is one fault that says what to do, and not one for each name it makes."""
+    path = write(tmp_path, name, f"{header}\npump-1;hall-a\npump-2;hall-b\n")
+    assert faults_in(path) == [f"{name}:1:1: the columns look separated by {told}"]
+
+
+@pytest.mark.parametrize("header", ["name,group;x", "group;x", "name"])
+def test_a_semicolon_alone_is_no_other_separator(tmp_path: Path, header: str) -> None:
+    """Where the header has commas, or no column of the others would be a name, its faults are told as ever."""
+    path = write(tmp_path, "m.csv", f"{header}\npump-1,\n")
+    assert not any("look separated" in fault for fault in faults_in(path))

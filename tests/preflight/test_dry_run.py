@@ -37,6 +37,15 @@ def test_a_dry_run_tells_the_result_of_each_check(account: Workplace) -> None:
     assert sorted(path.name for path in account.output.parent.iterdir()) == ["line.txt"]
 
 
+def test_a_dry_run_says_that_devices_get_no_policy(account: Workplace) -> None:
+    """Before anything is made one learns that certificates will be of no use; else nothing is said."""
+    manifest = account.manifest("line.csv", "id,policy\none,\ntwo,device-policy\n")
+    told = "1 of 2 devices gets no policy: a certificate without one may do nothing by itself (see --policy)"
+    account.run("run", account.manifest("all.txt", "a\n"), *OPTIONS, "--yes")
+    assert told in account.run("run", manifest, "--key", "ec-p256", "--dry-run").stdout.splitlines()
+    assert "no policy" not in account.run("run", manifest, *OPTIONS, "--dry-run").stdout
+
+
 def test_a_run_says_only_what_is_a_worry(account: Workplace, double: DoubleThread) -> None:
     """Where all is well, a run's notes are as short as ever."""
     manifest = account.manifest("line.txt", "one\n")

@@ -10,6 +10,7 @@ import pytest
 from pipeline.aws import simulation
 from pipeline.aws.simulation import Verdict, principal_of, simulate
 from pipeline.errors import RefusedError
+from pipeline.part import Part
 from pipeline.permissions import FREE, operations
 from pipeline.settings import Existing
 from tests.core.mill import DOCUMENT
@@ -59,6 +60,7 @@ async def test_a_refusal_names_all_that_is_denied_and_when_it_is_needed(mill: Mi
         "iot:ListPrincipalThings, iot:UpdateCertificate"
     )
     fresh: dict[str, Any] = {"create_missing": True, "policy": "fresh", "policy_document": DOCUMENT}
+    fresh["part"] = Part(1, 2)
     with pytest.raises(RefusedError, match="14 of the 14 operations") as caught:
         await found(mill, rows, suffix=".csv", **fresh)
     assert sum(detail.count("iot:") for detail in caught.value.details) == len(needed)
@@ -80,7 +82,8 @@ async def test_a_refusal_names_all_that_is_denied_and_when_it_is_needed(mill: Mi
         f"denied: iot:AddThingToBillingGroup, needed {THERE} and in no or another billing group",
         "denied: iot:CreateThing, needed for things that are not there yet",
         f"denied: {settling}, needed {DOUBT}",
-        f"denied: iot:ListThingPrincipals, needed {THERE}",
+        "denied: iot:DetachThingPrincipal, needed where another station is at work on the same things",
+        f"denied: iot:ListThingPrincipals, needed {THERE}, and with --part for each",
     )
 
 
@@ -95,8 +98,8 @@ async def test_what_a_run_may_do_without_is_told_and_the_run_goes_on(mill: Mill)
     [note] = [note for note in await told(mill) if note.startswith("permissions: ")]
     assert note == (
         "permissions: IAM denies arn:aws:iam::123456789012:user/line-7 "
-        f"iot:DeleteCertificate, iot:UpdateCertificate, needed {DOUBT}; iot:ListThingPrincipals, needed {THERE}; "
-        "IAM cannot say beforehand whether it allows ListCertificates"
+        f"iot:DeleteCertificate, iot:UpdateCertificate, needed {DOUBT}; iot:ListThingPrincipals, needed {THERE}, "
+        "and with --part for each; IAM cannot say beforehand whether it allows ListCertificates"
     )
 
 
