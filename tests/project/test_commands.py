@@ -98,7 +98,7 @@ def test_help_of_an_option_says_what_goes_behind_it(name: str) -> None:
     """An option that takes a value shows a word in capitals for it, not a type; a switch shows none."""
     for option in options(name):
         word = option.metavar or ""
-        assert (word == "") if option.is_flag else re.fullmatch(r"[A-Z]+(=[A-Z]+)?", word), option.opts
+        assert (word == "") if option.is_flag else re.fullmatch(r"[A-Z]+([=/][A-Z]+)?", word), option.opts
         assert (option.help or "").endswith("."), option.opts
         assert ("repeatable" in (option.help or "")) == option.multiple, option.opts
 

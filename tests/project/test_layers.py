@@ -23,9 +23,10 @@ LAYERS = (
     "inspection cores sealing",
     # Each knows the layers above it in this list, and none of its neighbours.
     "manifest aws bundles ledger meter local mqtt",
-    "history things contest plan workers staging unsealing ownership withdrawal rotation made purge exported",
-    "keymaking",
-    "removal doubts limits encryption preflight revocation resources cluster",
+    "history things contest plan workers staging unsealing ownership withdrawal rotation made",
+    "purge exported scope",
+    "keymaking begun",
+    "removal doubts limits encryption preflight revocation undoing resources cluster",
     "reconcile",
     "issuance",
     "report lanes",

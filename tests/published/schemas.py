@@ -61,6 +61,8 @@ def closed(name: str) -> dict[str, Any]:
         # What other keywords of the same object look at counts as seen: an event has the document's keys too.
         if isinstance(node.get("properties"), dict) and path != "#" and "additionalProperties" not in node:
             node["unevaluatedProperties"] = False
+        elif node.get("$ref") == SUMMARY and "/properties/" in path:
+            node["unevaluatedProperties"] = False  # the whole document, as a value of its own
     return mine
 
 

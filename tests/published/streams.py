@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.quotas import DEFAULTS
+from pipeline.part import Part
 from tests.core.mill import POLICY
 from tests.e2e.command import MANIFESTS
 from tests.retire.rotated import give_old
@@ -105,6 +106,21 @@ def _looks(stage: Stage, teller: _Teller) -> None:
     stray.rmdir()
     teller.tell("an export with a problem", 1, "export", "lot", "--format", "pkcs12", "--format", "zip")
     teller.tell("reports", 0, "report", "lot")
+    _merges(stage, teller)
+
+
+def _merges(stage: Stage, teller: _Teller) -> None:
+    """Join two parts out of three with a run that has one of their devices too."""
+    names = [f"shared-{number}" for number in range(6)]
+    stage.write("shared.txt", "\n".join(names))
+    for part in ("1/3", "2/3"):
+        assert stage.call("run", "shared.txt", *RUN, *FAST, "--part", part).code == 0
+    teller.tell("parts of which one is missing", 1, "merge", "shared-1-of-3", "shared-2-of-3")
+    twice = next(name for name in names if Part(1, 3).holds(name))
+    stage.write("again.txt", f"{twice}\n")
+    assert stage.call("run", "again.txt", *RUN, *FAST, "--existing", "add").code == 0
+    words = ("shared-1-of-3", "again", "--name", "both", "--manifest", "shared.txt")
+    teller.tell("runs with a device in common", 1, "merge", *words)
 
 
 def _retires(stage: Stage, teller: _Teller) -> None:
