@@ -116,7 +116,8 @@ def provisioned(stage: Stage) -> None:
 
 def batch(stage: Stage) -> None:
     """Be the first of three jobs of an array, as AWS Batch says it."""
-    stage.does("export AWS_BATCH_JOB_ARRAY_INDEX=0 AWS_BATCH_JOB_ARRAY_SIZE=3")
+    stage.export("AWS_BATCH_JOB_ARRAY_INDEX", "0")
+    stage.export("AWS_BATCH_JOB_ARRAY_SIZE", "3")
 
 
 def csrs(stage: Stage) -> None:

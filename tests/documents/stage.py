@@ -139,6 +139,10 @@ class Stage:
         assert done.code == 0, f"{line}: exit code {done.code}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def export(self, name: str, value: str) -> None:
+        """Set a variable that the commands after this one find in their environment."""
+        self._exports += f"export {name}={shlex.quote(value)}\n"
+
     def begin_block(self) -> None:
         """Be in a fresh shell, where a block begins. What was exported before still is."""
         self._folder, self._umask, self._code = self.root, "022", 0

@@ -13,6 +13,7 @@ import pytest
 from pipeline.bundles.formats import FORMATS
 from pipeline.files import SECRET
 from tests.support.awsiot import Fail
+from tests.support.thorough import sampled
 
 if TYPE_CHECKING:
     import subprocess
@@ -139,7 +140,9 @@ def tapped(workshop: Workshop) -> bytes:
     return b"".join(path.read_bytes() for path in (workshop.home / "tap").iterdir())
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize(
+    "scene", sampled(SCENES, lambda scene: "at a terminal" not in scene and "mode" not in scene)
+)
 def test_a_key_is_nowhere_but_in_its_files(workshop: Workshop, double: DoubleThread, scene: str) -> None:
     """Ledger, log, trail, reports, events, words, tracebacks, cores and the pool's pipes are without it."""
     play = SCENES[scene]

@@ -8,7 +8,8 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import cycle, product
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,12 +28,15 @@ from tests.core.mill import Mill
 from tests.core.test_staging import CERTIFICATE, DEVICE, FIRST, SECOND
 from tests.e2e.command import snapshot
 from tests.support.awsiot import AwsIotDouble, Fail
+from tests.support.thorough import sampled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from tests.hygiene.workshop import Workshop
+
+    Way = Callable[[Path, Path], None]
 
 pytestmark = pytest.mark.anyio
 
@@ -99,6 +103,12 @@ async def told(mill: Mill, formats: tuple[str, ...] = ()) -> str | None:
     return mill.code("one")
 
 
+def in_turn(names: Sequence[str], ways: Sequence[Way]) -> list[Any]:
+    """Return each name with each kind of link: with one every time, and with the others in the thorough cases."""
+    usual = list(zip(names, cycle(ways)))
+    return sampled(product(names, ways), lambda case: case in usual)
+
+
 def looked_at(outside: Path) -> tuple[bytes, list[Path]]:
     """Return what the file holds, and what there is; the number of the file's names does not matter."""
     return (outside / "file").read_bytes(), sorted(outside.rglob("*"))
@@ -106,11 +116,12 @@ def looked_at(outside: Path) -> tuple[bytes, list[Path]]:
 
 REFUSED = (".", "ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal", "audit.jsonl", ".lock")
 FOLDERS = ("devices", "staging", "staging/one", "devices/one")
+HOW = (to_nothing, to_file, to_folder)
 REPLACED = ("summary.json", "summary.csv", "failed.csv", "failed.jsonl")
+BUNDLED = ("one.key", "one.csr", "one.pem", "config.json", "root-ca.pem", FORMAT)
 
 
-@pytest.mark.parametrize("how", [to_file, to_folder, to_nothing])
-@pytest.mark.parametrize("name", [*REFUSED, *FOLDERS])
+@pytest.mark.parametrize(("name", "how"), in_turn([*REFUSED, *FOLDERS], HOW))
 async def test_a_link_is_refused_with_a_sentence(
     mill: Mill, outside: Path, name: str, how: Callable[[Path, Path], None]
 ) -> None:
@@ -133,8 +144,7 @@ async def test_a_second_name_is_refused_where_files_are_written_in_place(
     assert snapshot(outside) == before
 
 
-@pytest.mark.parametrize("how", [to_file, to_folder, to_nothing, second_name])
-@pytest.mark.parametrize("name", REPLACED)
+@pytest.mark.parametrize(("name", "how"), in_turn(REPLACED, [*HOW, second_name]))
 async def test_a_report_takes_the_place_of_a_link(
     mill: Mill, outside: Path, name: str, how: Callable[[Path, Path], None]
 ) -> None:
@@ -147,8 +157,7 @@ async def test_a_report_takes_the_place_of_a_link(
     assert looked_at(outside) == before
 
 
-@pytest.mark.parametrize("how", [to_file, to_folder, to_nothing])
-@pytest.mark.parametrize("name", ["one.key", "one.csr", "one.pem", "config.json", "root-ca.pem", FORMAT])
+@pytest.mark.parametrize(("name", "how"), in_turn(BUNDLED, HOW))
 async def test_a_link_in_a_devices_folder_is_not_followed(
     mill: Mill, outside: Path, name: str, how: Callable[[Path, Path], None]
 ) -> None:
@@ -257,7 +266,7 @@ def test_the_embedded_aws_iot_follows_no_link_either(
     assert snapshot(outside) == before
 
 
-@pytest.mark.parametrize("how", [to_file, to_nothing, to_folder])
+@pytest.mark.parametrize("how", sampled(HOW, lambda how: how is to_nothing))
 def test_results_and_exports_go_through_no_link(
     workshop: Workshop, outside: Path, how: Callable[[Path, Path], None]
 ) -> None:

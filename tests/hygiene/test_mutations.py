@@ -9,6 +9,7 @@ import pytest
 
 from tests.hygiene.test_system_calls import bearing
 from tests.hygiene.workshop import needs_strace
+from tests.support.thorough import sampled
 
 if TYPE_CHECKING:
     from tests.hygiene.workshop import Workshop
@@ -60,9 +61,11 @@ MUTATIONS = {
     "in a folder for all": (ENTERED, "which others may enter"),
     "by a format that forgets Secret": (PLAIN, "made with mode 0644"),
 }
+USUAL = {"created open, then closed", "opened for an instant", "by a format that forgets Secret"}
+"""What a change of the code, and not of a mind, could bring."""
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS)
+@pytest.mark.parametrize("mutation", sampled(MUTATIONS, lambda mutation: mutation in USUAL))
 def test_a_careless_write_is_told(workshop: Workshop, mutation: str) -> None:
     """The same check that passes for thingmill as it is fails where one write is careless."""
     needs_strace()

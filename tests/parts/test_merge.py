@@ -48,7 +48,7 @@ def call(stage: Stage, manifest: str, *words: str) -> Ended:
 
 
 def test_the_parts_of_a_manifest_are_the_whole(stage: Stage, parts: list[str]) -> None:
-    """One report has every row in the manifest's order, each with the place of its bundle, and nothing is missing."""
+    """One report has every row in the manifest's order, each with its bundle's place, and nothing is missing."""
     found = merge(stage, *parts, "--manifest", "lot.txt")
     assert found["whole"] is True
     assert found["summary"]["outcomes"]["done"] == len(NAMES)

@@ -37,7 +37,7 @@ def entries(scene: Scene) -> dict[str, Entry]:
             *(f"ledger.commit:{number}" for number in (5, 9, 13)),
             *(f"ledger.committed:{number}" for number in (7, 11)),
         ],
-        lambda case: case in {"call.after:12", "certificate.after:2", "ledger.commit:9", "ledger.committed:11"},
+        lambda case: case in {"certificate.after:2", "ledger.commit:9", "ledger.committed:11"},
     ),
 )
 def test_a_killed_rotation_keeps_the_old_ones_and_nothing_else(tmp_path: Path, failpoints: str) -> None:

@@ -114,11 +114,18 @@ class Scene:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.leave_off()
+        self._stack.close()
+
+    def leave_off(self) -> None:
+        """End the processes that a test left, and forget its trap and its kills: the next one begins anew."""
         for process in self._processes:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
-        self._stack.close()
+        self._processes.clear()
+        self._trap = None
+        self.kills = 0
 
     def at(self, nth: int, action: Callable[[], None], operation: str | None = None) -> None:
         """Take an action when the nth call from now arrives at the double, before anything comes of it."""

@@ -128,7 +128,7 @@ def test_a_disk_that_refuses_any_one_write_stops_the_run_and_no_more(
 ) -> None:
     """Whichever operation fails, the error names a path, the ledger is not ahead, and a resume finishes."""
     disk = Disk(monkeypatch)
-    step = {errno.ENOSPC: 1, errno.EIO: 7, errno.EROFS: 11}[code]
+    step = {errno.ENOSPC: 1, errno.EIO: 13, errno.EROFS: 11}[code]
 
     async def once(nth: int) -> bool:
         home = tmp_path / str(nth)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ISSUE = "CreateCertificateFromCsr"
 
 
-@pytest.mark.parametrize("devices", sampled([120, 500], lambda devices: devices < 500))
+@pytest.mark.parametrize("devices", sampled([60, 120, 500], lambda devices: devices == 60))
 def test_devices_come_through_the_worst_of_accounts(tmp_path: Path, devices: int) -> None:
     """With a fifth of all calls throttled and a tenth failing, one run or two end with one certificate each."""
     faults = Faults(seed=8, throttle=0.2, lost=0.05, error_500=0.025, error_500_after=0.025, wrong=0.02)
@@ -27,19 +27,20 @@ def test_devices_come_through_the_worst_of_accounts(tmp_path: Path, devices: int
         judge(scene)
 
 
-@pytest.mark.parametrize("kills", sampled([1, 3], lambda kills: kills == 1))
-def test_kills_among_faults_leave_one_certificate_each(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize(("devices", "kills"), sampled([(8, 1), (24, 1), (24, 3)], lambda case: case == (8, 1)))
+def test_kills_among_faults_leave_one_certificate_each(tmp_path: Path, devices: int, kills: int) -> None:
     """Faults and kills together do no more harm than each alone."""
-    faults = Faults(seed=2, throttle=0.2, drop=0.05, lost={ISSUE: 0.3, "AttachPolicy": 0.1}, error_500_after=0.05)
-    with Scene(tmp_path, [f"Made{number:02}" for number in range(24)], faults=faults) as scene:
-        for nth in (60, 90, 120)[:kills]:
+    # Under this seed no list is throttled twice in a row: pauses of up to 20 seconds would prove nothing more.
+    faults = Faults(seed=57, throttle=0.2, drop=0.05, lost={ISSUE: 0.3, "AttachPolicy": 0.1}, error_500_after=0.05)
+    with Scene(tmp_path, [f"Made{number:02}" for number in range(devices)], faults=faults) as scene:
+        for nth in (devices * 5 // 2, devices * 15 // 4, devices * 5)[:kills]:
             scene.at(nth, scene.signal)
             assert scene.run().killed
         scene.finish()
         judge(scene)
 
 
-@pytest.mark.parametrize("wrong", list(Wrong))
+@pytest.mark.parametrize("wrong", sampled(Wrong, lambda wrong: wrong in {Wrong.OTHER_KEY, Wrong.GARBLED}))
 def test_a_wrong_certificate_is_removed_and_another_is_asked_for(tmp_path: Path, wrong: Wrong) -> None:
     """A device whose certificate is wrong fails, nothing is left of it, and the next run gives it a right one."""
     faults = Faults()

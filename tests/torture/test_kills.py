@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ISSUE = "CreateCertificateFromCsr"
 
 
-@pytest.mark.parametrize("seed", sampled(range(6), lambda seed: seed < 2))
+@pytest.mark.parametrize("seed", sampled(range(6), lambda seed: seed == 0))
 def test_kills_at_random_calls_leave_one_certificate_each(tmp_path: Path, seed: int) -> None:
     """A run that is killed at a random call, resumed, and killed again, ends with one certificate each."""
     dice = random.Random(f"kills/{seed}")  # noqa: S311  to be played again
@@ -62,7 +62,7 @@ def test_kills_at_a_commit_again_and_again_are_each_adopted(scene: Scene) -> Non
     ("operation", "nth"),
     sampled(
         [("ListCertificates", 1), ("ListCertificates", 2), ("DescribeCertificate", 1), ("DescribeCertificate", 3)],
-        lambda case: case[1] > 1,
+        lambda case: case == ("DescribeCertificate", 3),
     ),
 )
 def test_a_kill_while_it_reconciles_changes_nothing(scene: Scene, operation: str, nth: int) -> None:
