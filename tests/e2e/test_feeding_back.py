@@ -136,7 +136,7 @@ def test_exactly_the_rows_that_are_left_are_taken_up(stage: Stage) -> None:
 
 
 def test_a_run_with_an_open_device_is_not_finished_by_its_list(stage: Stage) -> None:
-    """When all of the list is done and a device is open, it ends with 1, and tells the command with the manifest."""
+    """When all of the list is done and a device is open, it ends with 1 and tells the command to go on."""
     break_off(stage)
     ended = feed(stage)
     assert (ended.code, (stage.home / OWN).exists()) == (1, False)
