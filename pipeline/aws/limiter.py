@@ -1,76 +1,24 @@
-"""One rate budget for each API operation: arithmetic under a clock of the caller's, and a queue around it.
-
-The arithmetic is GCRA, the generic cell rate algorithm (ITU-T I.371): one number, the theoretical arrival time
-of the next call, says whether a call conforms. A throttle lowers the rate at once, at most once a window, since
-the calls that were in flight together are throttled together; from there it climbs back to the grant in a
-straight line, which shares an account's quota fairly with whoever else uses it (Chiu and Jain, 1989).
-"""
+"""One rate budget for each API operation: a queue around ``rate.Rate``, first come, first served."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import anyio
 
+from pipeline.aws.rate import Rate
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Budget", "Rate"]
+    from pipeline.aws.rate import Leave
 
-BURST_SECONDS = 0.05
-"""What may be caught up at once after a late wake-up, in seconds of the rate; one call at the least."""
+__all__ = ["Budget"]
 
-LATE_SECONDS = 0.02
-"""How late a sleeper may wake without costing part of the rate: calls may come this much early, and so make up for
-it. Never more than a quarter of the time between two calls."""
-
-CUT = 0.8
-"""A throttle leaves this part of the rate."""
-
-WINDOW_SECONDS = 1.0
-"""Throttles within this time of a cut belong to it."""
-
-CLIMB_SECONDS = 15.0
-"""In this time a rate would climb from nothing to its grant."""
-
-FLOOR = 0.05
-"""No throttle takes a rate below this part of its grant: somebody has to find out that it is over."""
-
-
-@dataclass(slots=True)
-class Rate:
-    """When the next call may be made. Times are seconds on a clock that never goes back.
-
-    Attributes:
-        grant: Calls per second that the account grants.
-    """
-
-    grant: float
-    _arrival: float = field(default=float("-inf"), init=False)
-    _cut_at: float = field(default=float("-inf"), init=False)
-    _cut_to: float = field(default=0.0, init=False)
-
-    def now_at(self, now: float) -> float:
-        """Return the rate that holds now, in calls per second."""
-        climbed = self._cut_to + self.grant * (now - self._cut_at) / CLIMB_SECONDS
-        return min(self.grant, climbed)
-
-    def delay(self, now: float) -> float:
-        """Return the seconds until a call conforms; 0 when it does now."""
-        interval = 1 / self.now_at(now)
-        early = max(BURST_SECONDS - interval, min(interval / 4, LATE_SECONDS))
-        return max(0.0, self._arrival - early - now)
-
-    def take(self, now: float) -> None:
-        """Count a call that is made now."""
-        self._arrival = max(self._arrival, now) + 1 / self.now_at(now)
-
-    def throttled(self, now: float) -> None:
-        """Slow down: a call that conformed was throttled all the same."""
-        if now - self._cut_at >= WINDOW_SECONDS:
-            self._cut_to = max(self.now_at(now) * CUT, self.grant * FLOOR)
-            self._cut_at = now
+_LEAVE: ContextVar[tuple[Budget, Leave] | None] = ContextVar("leave", default=None)
+"""The leave that the running task took last. A task makes a call at a time, and says itself that it was
+throttled."""
 
 
 class Budget:
@@ -111,8 +59,7 @@ class Budget:
         """Take leave to make one call if it can be had without waiting and past nobody who waits."""
         if self.waiting or self._rate.delay(now := self._clock()) > 0:
             return False
-        self._rate.take(now)
-        self.calls += 1
+        self._take(now)
         return True
 
     async def acquire(self) -> None:
@@ -124,12 +71,16 @@ class Budget:
             async with self._turn:
                 while (delay := self._rate.delay(self._clock())) > 0:
                     await self._sleep(delay)
-                self._rate.take(self._clock())
+                self._take(self._clock())
         finally:
             self.waiting -= 1
-        self.calls += 1
 
     def throttled(self) -> None:
-        """Say that a call was throttled."""
+        """Say that the call was throttled that the running task made with the leave it took last."""
         self.throttles += 1
-        self._rate.throttled(self._clock())
+        budget, leave = _LEAVE.get() or (None, None)
+        self._rate.throttled(self._clock(), leave if budget is self else None)
+
+    def _take(self, now: float) -> None:
+        _LEAVE.set((self, self._rate.take(now)))
+        self.calls += 1
