@@ -10,7 +10,7 @@ import time
 from benchmarks import harness
 from benchmarks.children import FailedError
 
-NAMES = ("startup", "keys", "quota", "simulation", "stations", "plan", "calls", "jobs", "memory")
+NAMES = ("startup", "keys", "quota", "simulation", "stations", "targets", "plan", "calls", "jobs", "memory")
 
 
 def main() -> None:

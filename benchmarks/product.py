@@ -39,13 +39,13 @@ def check_command(manifest: Path) -> list[str]:
 
 
 def run_command(
-    manifest: Path, url: str, output: Path, key: str, *options: str, certificates: float = _AMPLE
+    manifest: Path, url: str | None, output: Path, key: str, *options: str, certificates: float = _AMPLE
 ) -> list[str]:
     """Return the words of a run.
 
     Args:
         manifest: What to provision.
-        url: The double.
+        url: The double, or None where a profile leads to it.
         output: Where the run lands, under the manifest's name.
         key: The type of the keys.
         options: More of them, such as ``--json`` or ``--quiet``.
@@ -53,7 +53,8 @@ def run_command(
     """
     quotas = dict.fromkeys(DEFAULTS, _AMPLE) | {"CreateCertificateFromCsr": certificates}
     words = [THINGMILL, "run", str(manifest), "--yes", "--key", key]
-    words += ["--endpoint-url", url, "--output", str(output), *options]
+    words += [] if url is None else ["--endpoint-url", url]
+    words += ["--output", str(output), *options]
     return words + [word for name, rate in quotas.items() for word in ("--quota", f"{name}={rate:g}")]
 
 

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from pipeline.settings import Settings
 
-__all__ = ["KEY_ENCRYPTION", "MERGED", "PART", "RECIPIENTS", "binding", "difference", "notes", "refuse_merged"]
+__all__ = [
+    "JOINED_IN",
+    "KEY_ENCRYPTION",
+    "MERGED",
+    "PART",
+    "RECIPIENTS",
+    "binding",
+    "difference",
+    "notes",
+    "refuse_merged",
+]
 
 KEY_ENCRYPTION = "key encryption"
 """The name of what says how keys are encrypted, by a hash where that is to recipients."""
@@ -28,6 +38,9 @@ MERGED = "merged"
 
 RECIPIENTS = "recipients"
 """The name of the note that has these recipients themselves, one a line: a hash could not be turned into them."""
+
+JOINED_IN = "joint reports"
+"""The name of the note that has the name of the folder with the reports of this run and of those beside it."""
 
 _MOST_SHOWN = 5
 
@@ -54,7 +67,8 @@ def binding(settings: Settings) -> dict[str, str]:
 def notes(settings: Settings) -> dict[str, str]:
     """Return what a run notes beside what it is bound to, for people and for ``failed.csv`` that is fed back."""
     recipients = settings.encryption.recipients
-    return {RECIPIENTS: "\n".join(recipients)} if recipients else {}
+    noted = {RECIPIENTS: "\n".join(recipients)} if recipients else {}
+    return noted if settings.joined_in is None else noted | {JOINED_IN: settings.joined_in}
 
 
 def difference(name: str, now: str, before: Mapping[str, str], noted: Mapping[str, str]) -> str:

@@ -44,12 +44,14 @@ class Lanes:
         issuance: Takes one device through the steps.
         rate: How many devices a second may be begun, or None.
         abort: Is told what concerns the whole run, which it then stops.
+        most: How many devices are in work at once; ``LANES`` where nothing is said.
         within_roster: Only the devices of the manifest are meant, where the ledger has others too.
     """
 
     issuance: Issuance
     rate: Budget | None
     abort: Callable[[ThingmillError], None]
+    most: int | None = None
     within_roster: bool = False
     _breaker: Breaker = field(default_factory=Breaker)
 
@@ -59,10 +61,11 @@ class Lanes:
         Args:
             devices: How many there are in the run: more lanes than these are of no use.
         """
+        most = LANES if self.most is None else self.most
         async with anyio.create_task_group() as group:
-            sending, receiving = anyio.create_memory_object_stream["Entry"](max_buffer_size=LANES)
+            sending, receiving = anyio.create_memory_object_stream["Entry"](max_buffer_size=most)
             async with receiving:
-                for _ in range(min(LANES, max(devices, 1))):
+                for _ in range(min(most, max(devices, 1))):
                     group.start_soon(self._lane, receiving.clone())
             await self._feed(sending)
 

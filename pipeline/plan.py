@@ -36,7 +36,7 @@ class Stage:
     """One thing that a run spends time on.
 
     Attributes:
-        name: ``key generation`` or an API operation.
+        name: ``key generation`` or an API operation, with its account and Region where there are several.
         count: Keys or calls.
         per_second: The rate at which they go.
         source: What the rate is from: ``measured``, or as ``Grant.source``.
@@ -93,22 +93,43 @@ class Plan:
             cores: What all processes of the run share.
             shared: Whether the run looks, device by device, whether another station is at work on it (``--part``).
         """
-        calls = {
-            "DescribeThing": totals.devices,
-            "CreateThing": totals.devices,
-            "CreateCertificateFromCsr": totals.devices,
-            "AttachThingPrincipal": totals.devices,
-            "ListThingPrincipals": totals.devices if shared else 0,
-            "AddThingToThingGroup": totals.memberships,
-            "AttachPolicy": totals.with_policy,
-        }
-        stages = [Stage(api, count, grants[api].rate, grants[api].source) for api, count in calls.items()]
-        work = Work(totals.devices, keys, sum(calls.values()), workers, cores)
-        if totals.devices:
+        return cls.of_several({"": (totals, grants)}, keys, workers, rate, cores=cores, shared=shared)
+
+    @classmethod
+    def of_several(
+        cls,
+        shares: Mapping[str, tuple[Totals, Mapping[str, Grant]]],
+        keys: Keys,
+        workers: int,
+        rate: float | None = None,
+        *,
+        cores: int,
+        shared: bool = False,
+    ) -> Plan:
+        """Work out a plan for runs on several accounts and Regions at once, which share the cores and the rate.
+
+        Args:
+            shares: What is asked for at each and may be used there, by what it is called; "" for the only one.
+            keys: The keys to be made.
+            workers: Processes that make them.
+            rate: Devices per second at most, or None.
+            cores: What all processes of the run share.
+            shared: Whether the run looks, device by device, whether another station is at work on it (``--part``).
+        """
+        stages = []
+        for name, (totals, grants) in shares.items():
+            where = f" ({name})" if name else ""
+            stages += [
+                Stage(f"{api}{where}", count, grants[api].rate, grants[api].source)
+                for api, count in _calls(totals, shared=shared).items()
+            ]
+        devices = sum(totals.devices for totals, _ in shares.values())
+        work = Work(devices, keys, sum(stage.count for stage in stages), workers, cores)
+        if devices:
             stages.append(Stage(KEYS, keys.number, keys.number / work.seconds, "measured"))
-            stages.append(Stage(COORDINATION, totals.devices, totals.devices / work.coordination, "typical core"))
+            stages.append(Stage(COORDINATION, devices, devices / work.coordination, "typical core"))
         if rate is not None:
-            stages.append(Stage(RATE, totals.devices, rate, RATE))
+            stages.append(Stage(RATE, devices, rate, RATE))
         working = sorted((stage for stage in stages if stage.count), key=lambda stage: -stage.seconds)
         return cls(work, tuple(working))
 
@@ -143,7 +164,7 @@ class Plan:
             lines = [f"{names} decide alike: raise {quotas} to {needed}, then it takes {as_time(rest)}"]
         else:
             lines = [f"raise the quota of {decides.name} to {needed}, then it takes {as_time(rest)}"]
-        if any(stage.name == "AttachPolicy" for stage in together):
+        if any(stage.name.startswith("AttachPolicy") for stage in together):
             lines.append(
                 "a policy attached once to a thing group spares AttachPolicy; it applies only where the MQTT "
                 "client id equals the thing name"
@@ -181,6 +202,19 @@ class Plan:
 
     def _without(self, names: set[str]) -> float:
         return max((stage.seconds for stage in self.stages if stage.name not in names), default=0.0)
+
+
+def _calls(totals: Totals, *, shared: bool) -> dict[str, int]:
+    """Return how many calls of each operation are made for the devices of one account and Region."""
+    return {
+        "DescribeThing": totals.devices,
+        "CreateThing": totals.devices,
+        "CreateCertificateFromCsr": totals.devices,
+        "AttachThingPrincipal": totals.devices,
+        "ListThingPrincipals": totals.devices if shared else 0,
+        "AddThingToThingGroup": totals.memberships,
+        "AttachPolicy": totals.with_policy,
+    }
 
 
 def _up(per_second: float) -> float:

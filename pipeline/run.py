@@ -13,7 +13,6 @@ import anyio.to_thread
 
 from pipeline import failpoints, files, limits, preflight, privacy, report
 from pipeline.aws.gate import Gate
-from pipeline.aws.limiter import Budget
 from pipeline.aws.registry import ISSUE
 from pipeline.aws.session import open_registry
 from pipeline.binding import binding, notes
@@ -23,7 +22,6 @@ from pipeline.encryption import choose_seal, try_password
 from pipeline.errors import DiskError, InterruptedRunError
 from pipeline.history import About, History
 from pipeline.issuance import Issuance
-from pipeline.keymaking import LocalKeys
 from pipeline.lanes import LANES, Lanes
 from pipeline.layout import RunFolder
 from pipeline.ledger import IN_ROSTER
@@ -33,20 +31,26 @@ from pipeline.reconcile import SETTLING_SECONDS, Reconciler
 from pipeline.revocation import refuse_revoked
 from pipeline.signals import draining
 from pipeline.stop import Stop, StoppedError
-from pipeline.workers import CHEAP, COSTLY, Workers
+from pipeline.workshop import open_workshop
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pipeline.aws.registry import Registry
     from pipeline.errors import ThingmillError
-    from pipeline.keymaking import KeyMakers
     from pipeline.ledger import Ledger
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.meter import Meter
     from pipeline.secret import Secret
     from pipeline.settings import Settings
+    from pipeline.workshop import Workshop
 
 __all__ = ["Run"]
+
+
+async def _alone(_: Stop) -> None:
+    """Wait for nobody."""
 
 
 @dataclass(slots=True)
@@ -62,6 +66,7 @@ class Run:
         stop: Ends the run early, in order.
         summary: What the reports say, once they are written.
         passphrase: Encrypts keys, or None where none does or it was not given.
+        lanes: How many devices may be in work at once; ``LANES`` where nothing is said.
     """
 
     settings: Settings
@@ -72,6 +77,7 @@ class Run:
     stop: Stop = field(default_factory=Stop)
     summary: report.Summary | None = None
     passphrase: Secret | None = None
+    lanes: int | None = None
     _fatal: ThingmillError | None = None
 
     async def look(self) -> preflight.Account:
@@ -94,65 +100,95 @@ class Run:
             UsageError: The passphrase is missing, or is not the one that keys of the run were encrypted with.
             InterruptedRunError: The run was asked to stop.
         """
+        async with AsyncExitStack() as stack:
+            stack.enter_context(draining(self.request_stop))
+            key_types = self.roster.key_counts(self.settings.key_type)
+            # Closed before the run's folder is let go of: its processes may be writing a key yet.
+            async with open_workshop(self.settings, key_types, self.meter.note) as workshop:
+                await self.work(stack, workshop)
+        self.conclude()
+
+    async def work(
+        self, stack: AsyncExitStack, workshop: Workshop, meet: Callable[[Stop], Awaitable[None]] = _alone
+    ) -> None:
+        """Do what ``execute`` does, without an answer to signals; ``conclude`` says how it ended.
+
+        Args:
+            stack: Keeps the run's folder and its clients, and is closed when ``workshop`` is closed.
+            workshop: Makes keys and writes files.
+            meet: Waits for the other runs of the process: once the account was looked at, and once the folder is
+                this process's, the devices are entered and the passphrase was tried.
+
+        Raises:
+            ThingmillError: As ``execute`` does.
+        """
         settings = self.settings
         started = datetime.now(UTC)
         folder = RunFolder(settings.run_folder, settings.shard)
-        async with AsyncExitStack() as stack:
-            stack.enter_context(draining(self.request_stop))
-            registry, caller = await open_registry(stack, settings.access, self.embedded, self.stop, LANES)
-            try:
-                account = await preflight.check(registry, settings, self.roster, self.embedded)
-                ledger = await self._open(stack, folder, registry, account)
-                key_makers = await self._key_makers(stack, ledger)
-                await preflight.make_missing(registry, settings, account, Made(ledger).note)
-            except StoppedError:
-                raise InterruptedRunError(
-                    "the run was stopped before the first device", advice="run the same command again"
-                ) from None
+        registry, caller = await open_registry(
+            stack, settings.access, self.embedded, self.stop, self.lanes or LANES
+        )
+        try:
+            account = await preflight.check(registry, settings, self.roster, self.embedded)
+            await meet(self.stop)
+            ledger = await self._open(stack, folder, registry, account)
             seal = await anyio.to_thread.run_sync(
                 choose_seal, settings.encryption, self.passphrase, ledger.read, folder
             )
             if PKCS12 in settings.formats:
                 await anyio.to_thread.run_sync(try_password, settings.pkcs12_password, ledger.read, folder)
-            if words := self.roster.totals().about_no_policy():
-                self.meter.note(words)
-            for finding in account.findings:
-                if finding.worrying:
-                    self.meter.note(str(finding))
-            self.meter.note(limits.scarce(caller))
-            await ledger.remember({"quotas": limits.listed(caller), "endpoint": account.endpoint.host})
-            about = About.of(settings, account.identity.arn)
-            history = await History.begin(ledger, self.meter, started, about)
-            rate = Budget(settings.rate) if settings.rate else None
-            async with Workers(1, CHEAP) as writers:
-                reconciler = Reconciler(registry, ledger, self.meter, self.stop, self.settling)
-                gate = Gate(caller.grants[ISSUE].rate, self.stop)
-                issuance = Issuance(
-                    settings,
-                    folder,
-                    registry,
-                    ledger,
-                    key_makers,
-                    writers,
-                    account.endpoint,
-                    reconciler,
-                    self.meter,
-                    self.stop,
-                    gate,
-                    seal,
-                )
-                self.meter.limit = lambda: limits.ruling(caller, gate, key_makers, rate)
-                self.meter.throttles = lambda: limits.throttles(caller)
-                async with anyio.create_task_group() as around:
-                    around.start_soon(history.keep)
-                    lanes = Lanes(issuance, rate, self._abort, within_roster=settings.resumes_failed)
-                    await lanes.drive(self.meter.total)
-                    around.cancel_scope.cancel()
-            try:
-                await self._report(ledger, folder, started, history)
-            except DiskError as error:
-                # What stopped the run comes before what became of its reports.
-                self._abort(error)
+            await meet(self.stop)
+            if self.roster.totals().keys_to_make and ledger.read.count(_KEYLESS):
+                await workshop.prepare(self.stop)
+            await preflight.make_missing(registry, settings, account, Made(ledger).note)
+        except StoppedError:
+            raise InterruptedRunError(
+                "the run was stopped before the first device", advice="run the same command again"
+            ) from None
+        if words := self.roster.totals().about_no_policy():
+            self.meter.note(words)
+        for finding in account.findings:
+            if finding.worrying:
+                self.meter.note(str(finding))
+        self.meter.note(limits.scarce(caller))
+        await ledger.remember({"quotas": limits.listed(caller), "endpoint": account.endpoint.host})
+        about = About.of(settings, account.identity.arn)
+        history = await History.begin(ledger, self.meter, started, about)
+        reconciler = Reconciler(registry, ledger, self.meter, self.stop, self.settling)
+        gate = Gate(caller.grants[ISSUE].rate, self.stop)
+        issuance = Issuance(
+            settings,
+            folder,
+            registry,
+            ledger,
+            workshop.key_makers,
+            workshop.writers,
+            account.endpoint,
+            reconciler,
+            self.meter,
+            self.stop,
+            gate,
+            seal,
+        )
+        self.meter.limit = lambda: limits.ruling(caller, gate, workshop.key_makers, workshop.rate)
+        self.meter.throttles = lambda: limits.throttles(caller)
+        async with anyio.create_task_group() as around:
+            around.start_soon(history.keep)
+            lanes = Lanes(issuance, workshop.rate, self._abort, self.lanes, within_roster=settings.resumes_failed)
+            await lanes.drive(self.meter.total)
+            around.cancel_scope.cancel()
+        try:
+            await self._report(ledger, folder, started, history)
+        except DiskError as error:
+            # What stopped the run comes before what became of its reports.
+            self._abort(error)
+
+    def conclude(self) -> None:
+        """Say how the run ended, by an error where it did not come to its end.
+
+        Raises:
+            ThingmillError: What stopped it.
+        """
         if self._fatal is not None:
             raise self._fatal
         if self.stop.requested:
@@ -160,22 +196,6 @@ class Run:
                 "the run was stopped; what was in flight is recorded",
                 advice="run the same command again: it goes on from here",
             )
-
-    async def _key_makers(self, stack: AsyncExitStack, ledger: Ledger) -> KeyMakers:
-        """Return who makes keys; a cluster is connected to where some are left to be made."""
-        settings = self.settings
-        key_types = self.roster.key_counts(settings.key_type)
-        batch = COSTLY if any(key_type.startswith("rsa") for key_type in key_types) else CHEAP
-        here = LocalKeys(await stack.enter_async_context(Workers(settings.workers, batch)))
-        if settings.cluster is None:
-            return here
-        from pipeline.cluster.making import ClusterKeys  # noqa: PLC0415  needs an extra
-
-        there = await stack.enter_async_context(ClusterKeys(settings.cluster, batch, here, self.meter.note))
-        if self.roster.totals().keys_to_make and ledger.read.count(f"outcome IS NULL AND state < {State.KEYED:d}"):
-            with self.stop.interruptible():
-                await there.connect()
-        return there
 
     async def _report(self, ledger: Ledger, folder: RunFolder, started: datetime, history: History) -> None:
         """Write the reports from what is durable, also when the run was stopped."""
@@ -216,6 +236,10 @@ class Run:
         if self._fatal is None:
             self._fatal = error
         self.request_stop()
+
+
+_KEYLESS = f"outcome IS NULL AND state < {State.KEYED:d}"
+"""SQL that picks devices whose keys are left to be made."""
 
 
 def _prepare(folder: RunFolder) -> None:

@@ -6,7 +6,7 @@ import enum
 import hashlib
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -165,9 +165,12 @@ class Settings:
     resumes_failed: bool = False
     part: Part | None = None
     joined_in: str | None = None
-
     cluster: Cluster | None = None
     words: tuple[str, ...] = ()
+
+    def at(self, profile: str, region: str) -> Settings:
+        """Return the settings of a run with a profile and in a Region; "" for the usual chain's."""
+        return replace(self, access=replace(self.access, profile=profile or None, region=region or None))
 
     @property
     def gives_way(self) -> bool:

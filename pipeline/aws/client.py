@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ import botocore
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore import exceptions as boto
+from botocore.loaders import create_loader
 
 from pipeline import __version__
 from pipeline.aws import expiry
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
+    from botocore.loaders import Loader
     from types_aiobotocore_iot import IoTClient
     from types_aiobotocore_service_quotas import ServiceQuotasClient
     from types_aiobotocore_sts import STSClient
@@ -92,6 +94,12 @@ def _refuse_public(endpoint_url: str) -> None:
         )
 
 
+@cache
+def _models(search_path: str | None) -> Loader:
+    """Return what reads the models of services: once for all accounts, at a tenth of a second and 13 MiB each."""
+    return create_loader(search_path)
+
+
 @contextlib.asynccontextmanager
 async def _open_iam(session: AioSession, options: dict[str, Any]) -> AsyncIterator[Any]:
     async with session.create_client("iam", **options) as iam:
@@ -132,6 +140,7 @@ async def connect(
     try:
         # Asked also where --region wins: this is what finds out that there is no such profile.
         configured = session.get_config_variable("region")
+        session.register_component("data_loader", _models(session.get_config_variable("data_path")))
     except boto.ProfileNotFound as error:
         raise RefusedError(
             f"there is no AWS profile {printable(profile or '')}", advice="see aws configure list-profiles"

@@ -16,6 +16,7 @@ from pipeline.cli.presentation import Command, Group
 from pipeline.cli.runs import find_run
 from pipeline.cli.saying import prepare_streams, quiet_logs, say, say_unforeseen
 from pipeline.errors import InterruptedRunError, ThingmillError
+from pipeline.grouped import most_telling
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -148,16 +149,8 @@ def run_async(function: Callable[[], Awaitable[None]]) -> None:
     try:
         anyio.run(function)
     except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = _telling(error)
+        error = most_telling(group)
         raise error from None
-
-
-def _telling(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the one error of a group that says most: ours before any other."""
-    ours = group.subgroup(ThingmillError)
-    return (ours or group).exceptions[0]
 
 
 def show(error: ThingmillError) -> None:

@@ -50,6 +50,7 @@ def check(
             roster = load(manifest, settings.defaults, csr_dir=settings.csr_dir, progress=progress)
         with roster:
             totals = roster.totals()
+            targets = roster.target_counts()
             names = {
                 "thing_types": sorted(roster.thing_types()),
                 "thing_groups": sorted(roster.groups()),
@@ -68,13 +69,20 @@ def check(
         raise typer.Exit(error.exit_code) from None
     if as_json:
         numbers = {"things": totals.devices, "csrs": totals.with_csr, "keys": totals.keys_to_make}
-        say_object({"event": "summary", "version": VERSION, "faults": 0, **numbers, **names})
+        listed = [
+            {"profile": printable(profile, 128), "region": printable(region, 128), "things": number}
+            for (profile, region), number in targets.items()
+        ]
+        say_object({"event": "summary", "version": VERSION, "faults": 0, **numbers, **names, "targets": listed})
         return
     say(f"{counted(totals.devices, 'thing')}, no fault")
     say(totals.about_keys())
     for kind, found in names.items():
         if found:
             say(f"{kind.replace('_', ' ')}: {', '.join(found)}")
+    if any(map(any, targets)):
+        said = ", ".join(f"{target} ({number:,})" for target, number in targets.items())
+        say(f"accounts and Regions: {said}")
 
 
 def _event_of(fault: Fault) -> dict[str, str | int]:

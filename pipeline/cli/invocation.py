@@ -8,22 +8,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline import files, report
-from pipeline.binding import binding
 from pipeline.cli.app import run_async, settling_seconds, show
 from pipeline.cli.saying import ask_to_go_on, say
-from pipeline.counting import counted, plural
+from pipeline.cli.standing import describe, finished, folder_of, passphrase_of
 from pipeline.errors import ThingmillError
-from pipeline.layout import RunFolder
-from pipeline.ledger import finished_ledger
 from pipeline.local import embedded
 from pipeline.lock import RunLock
 from pipeline.meter import Meter
-from pipeline.passwords import read_password
 from pipeline.progress import JsonEvents, display, final_table, print_summary
-from pipeline.revocation import refuse_revoked
 from pipeline.run import Run
 
 if TYPE_CHECKING:
+    from pipeline.layout import RunFolder
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.preflight import Account
@@ -48,19 +44,7 @@ class Invocation:
     def look(self) -> None:
         """Look at the account and say what would be done, as notes where events are asked for; make nothing."""
         tell = self._announce().note if self.kind == "json" else say
-        account = self._account()
-        totals = self.roster.totals()
-        tell(f"account {account.identity.account} as {account.identity.arn}")
-        tell(f"devices connect to {account.endpoint.host}:{account.endpoint.port}")
-        for finding in account.findings:
-            tell(str(finding))
-        for kind, names in account.missing.items():
-            if names:
-                tell(f"would make the {plural(kind, len(names))} {', '.join(names)}")
-        tell(f"would provision {counted(totals.devices, 'device')} in {self._folder.root}")
-        tell(totals.about_keys())
-        if words := totals.about_no_policy():
-            tell(words)
+        describe(self._account(), self.settings, self.roster, tell)
 
     def ask(self) -> None:
         """Ask a person at a terminal before the first certificate of a new run.
@@ -79,9 +63,10 @@ class Invocation:
         problem: ThingmillError | None = None
         if self.kind == "json":
             self._announce()
-        if not self._is_finished():
+        self._summary = finished(self.settings, self.roster)
+        if self._summary is None:
             try:
-                self._passphrase = self._read_passphrase()
+                self._passphrase = passphrase_of(self.settings, [self._folder])
                 run_async(self._run)
             except ThingmillError as error:
                 problem = error
@@ -100,36 +85,7 @@ class Invocation:
 
     @property
     def _folder(self) -> RunFolder:
-        return RunFolder(self.settings.run_folder, self.settings.shard)
-
-    def _is_finished(self) -> bool:
-        """Whether nothing is left to do. Finding that out makes no call and changes no byte.
-
-        Raises:
-            RunFolderError: The run was taken back.
-        """
-        reader = finished_ledger(self._folder.ledger)
-        if reader is None:
-            return False
-        try:
-            refuse_revoked(reader, self._folder.root)
-            meta = reader.meta()
-            same = all(meta.get(name) == value for name, value in binding(self.settings).items())
-            if not same or not reader.is_finished(self.roster.path):
-                return False
-            self._summary = report.summarise(reader, self._folder)
-            return True
-        finally:
-            reader.close()
-
-    def _read_passphrase(self) -> Secret | None:
-        """Return the passphrase that encrypts keys, if one was given; asked for twice where no key has it yet."""
-        source = self.settings.encryption.source
-        if source is None:
-            return None
-        folders = (self._folder.devices, self._folder.staging)
-        has_key = any(next(folder.rglob("*.key"), None) for folder in folders)
-        return read_password(source, "the passphrase of the keys", confirm=not has_key)
+        return folder_of(self.settings)
 
     async def _run(self) -> None:
         async with AsyncExitStack() as stack:

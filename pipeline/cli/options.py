@@ -82,6 +82,8 @@ def resolve(manifest: str, given: Mapping[str, Any], table: Mapping[str, Any]) -
             groups=tuple(dict.fromkeys(told.get("group", ()))),
             billing_group=told.get("billing_group"),
             policy=policy,
+            profile=told.get("profile"),
+            region=told.get("region"),
         ),
         policy_document=document,
         create_missing=bool(told.get("create_missing", False)),

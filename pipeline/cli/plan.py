@@ -91,10 +91,17 @@ def plan(
     with roster:
         totals = roster.totals()
         counts = roster.key_counts(settings.key_type)
-    grants = _grants(settings, offline=offline)
+        targets = roster.targets()
+        # A million rows of one target need not be copied.
+        rosters = roster.split() if len(targets) > 1 else {targets[0]: roster}
+        shares = {target: share.totals() for target, share in rosters.items()}
+    asked = {
+        target.name if len(shares) > 1 else "": (share, _grants(settings.at(*target), offline=offline))
+        for target, share in shares.items()
+    }
     keys = Keys(counts, {key_type: time_of_key(key_type) for key_type in counts})
-    worked_out = Plan.of(
-        totals, grants, keys, settings.workers, settings.rate, cores=usable_cores(), shared=settings.gives_way
+    worked_out = Plan.of_several(
+        asked, keys, settings.workers, settings.rate, cores=usable_cores(), shared=settings.gives_way
     )
     _print(worked_out, totals, as_json=as_json)
 

@@ -160,12 +160,13 @@ def run(
     """Provision every device of a manifest; run it again to resume.
 
     Each device gets a thing, a key, exactly one certificate and a bundle, however often the run is stopped. Most
-    options may stand in a TOML manifest too; the command line wins. The exit code is 1 where a device failed.
+    options may stand in a TOML manifest too; the command line wins. Rows that name profiles or Regions have a run
+    for each, all at once. The exit code is 1 where a device failed.
     """
     given = dict(locals())
     from pipeline.cli.formats import refuse_opening
-    from pipeline.cli.invocation import Invocation
     from pipeline.cli.options import resolve
+    from pipeline.cli.targets import invocation_of
     from pipeline.errors import UsageError
     from pipeline.manifest import load, run_settings
     from pipeline.progress import validating
@@ -187,7 +188,7 @@ def run(
             refuse_opening(settings.formats)
             if settings.encryption.passphrase:
                 raise UsageError("rows name recipients, and --passphrase is given", advice="give one of them")
-        invocation = Invocation(settings, roster, kind)
+        invocation = invocation_of(settings, roster, kind)
         if dry_run:
             invocation.look()
             return

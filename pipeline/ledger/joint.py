@@ -63,6 +63,8 @@ CREATE TEMP TABLE places (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);
 INSERT INTO places SELECT {key}, row_number() OVER (ORDER BY {order}, {key}) FROM {table};
 """
 """New numbers for the rows of a table, in another order."""
+_IN_MANIFEST = "coalesce((SELECT r.seq FROM meant.roster AS r WHERE r.folded = devices.folded), 1 << 40), line"
+"""The order of a manifest's rows, which may be in several files; strangers come behind them."""
 
 
 EXAMPLES = 100
@@ -220,8 +222,9 @@ class Joint:
     def put_in_order(self, *, by_line: bool) -> None:
         """Number devices by their place in the manifest, or run after run; and processes by when they began."""
         execute = self._connection.execute
+        place = _IN_MANIFEST if self._has_roster else "line"
         for table, key, order in (
-            ("devices", "seq", "line" if by_line else "origin IS NULL, origin"),
+            ("devices", "seq", place if by_line else "origin IS NULL, origin"),
             ("processes", "process", "started"),
         ):
             for statement in _PLACES.format(table=table, key=key, order=order).split(";"):

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipeline import recipients
 from pipeline.counting import counted
 from pipeline.errors import UsageError
 from pipeline.manifest.columns import Field
-from pipeline.manifest.faults import Place
 from pipeline.manifest.names import BILLING_GROUP, POLICY, THING_GROUP, THING_TYPE, quoted
 from pipeline.settings import KeyType
+from pipeline.target import MOST_TARGETS, Target, profile_fault, region_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
+    from pipeline.manifest.faults import Place
     from pipeline.manifest.names import Rule
     from pipeline.manifest.rows import Cell, ManifestRow
     from pipeline.settings import Defaults
 
-__all__ = ["Assigner", "Assignment", "Note", "default_fault"]
+__all__ = ["Assigner", "Assignment", "Register", "default_fault"]
 
 _GROUP_LIMIT = 10  # thing groups that one thing can belong to (AWS General Reference, AWS IoT Core quotas)
 _ATTRIBUTES_WITH_TYPE = 50
@@ -33,14 +33,28 @@ _ATTRIBUTES_WITHOUT_TYPE = 3
 _KEPT = 1024  # combinations; a hostile manifest has a new one in every row
 _KEPT_CHARACTERS = 16_384  # of a row whose combination is kept; such cells may be long without naming anything
 
-Note = Callable[[Field, str, Place | None], None]
-"""Told each name in use: what it names, the name, and where a row gives it (None: the run's defaults do)."""
-
 _RULES: dict[Field, Rule] = {
     Field.THING_TYPE: THING_TYPE,
     Field.BILLING_GROUP: BILLING_GROUP,
     Field.POLICY: POLICY,
 }
+
+_ATTRIBUTES_TOO = "an attribute named {} goes into the object 'attributes' of a JSON line or a TOML table"
+
+_TARGETED: dict[Field, Callable[[str], str | None]] = {
+    Field.PROFILE: profile_fault,
+    Field.REGION: region_fault,
+}
+
+
+class Register(Protocol):
+    """Who keeps what is named: the roster."""
+
+    def number_of(self, target: Target) -> int | None:
+        """Return the number of a target, or None where there are too many."""
+
+    def note(self, kind: Field, name: str, place: Place | None, target: int = 0) -> None:
+        """Take a name in use at a target: what it names, and where a row does (None: the run's defaults do)."""
 
 
 class Assignment(NamedTuple):
@@ -52,6 +66,7 @@ class Assignment(NamedTuple):
         before_common_name: The members that sort between ``attributes`` and ``common_name``.
         before_thing_name: Those between ``csr`` and ``thing_name``.
         after_thing_name: Those after ``thing_name``.
+        target: The number of the target (``Register``).
     """
 
     has_type: bool
@@ -59,6 +74,7 @@ class Assignment(NamedTuple):
     before_common_name: str
     before_thing_name: str
     after_thing_name: str
+    target: int
 
 
 class Assigner:
@@ -66,18 +82,19 @@ class Assigner:
 
     Args:
         defaults: What a row gets where its cell is empty or its column is not there.
-        note: Told the names in use.
+        register: Told the targets and the names in use.
     """
 
-    def __init__(self, defaults: Defaults, note: Note) -> None:
+    def __init__(self, defaults: Defaults, register: Register) -> None:
         self._defaults = defaults
-        self._note = note
+        self._register = register
+        self._target = 0
         self._known: dict[Hashable, Assignment] = {}
 
     def of(self, row: ManifestRow) -> Assignment | None:
         """Return a row's assignment, or None after a fault."""
         layout = row.layout
-        key = (layout.assigned, layout.assigned_cells(row.values))
+        key = (row.reader.target, layout.assigned, layout.assigned_cells(row.values))
         assignment = self._known.get(key)
         if assignment is None:
             assignment = self._checked(row)
@@ -90,6 +107,7 @@ class Assigner:
     def _checked(self, row: ManifestRow) -> Assignment | None:
         total = row.reader.source.log.total
         columns = dict(row.layout.assigned)
+        self._target = self._aim(row, columns)
         names = {field: self._name(row, field, columns.get(field)) for field in _RULES}
         groups = self._groups(row, columns.get(Field.THING_GROUPS))
         key_type = self._key_type(row, columns.get(Field.KEY_TYPE))
@@ -110,7 +128,28 @@ class Assigner:
                 )
             ),
             after_thing_name=f',"thing_type":{json.dumps(thing_type)}' if thing_type else "",
+            target=self._target,
         )
+
+    def _aim(self, row: ManifestRow, columns: Mapping[Field, int]) -> int:
+        """Return the number of the row's target, or 0 after a fault."""
+        found, at = {}, row.layout.thing_name or 0
+        for field, fault in _TARGETED.items():
+            column = columns.get(field)
+            cell = str(row.values[column]) if column is not None else ""
+            if column is not None and cell:
+                at = column
+                if reason := fault(cell):
+                    row.fault(column, f"{reason}; {_ATTRIBUTES_TOO.format(field)}")
+                    return 0
+            found[field] = cell or getattr(row.reader.target, field) or getattr(self._defaults, field) or ""
+        number = self._register.number_of(Target(found[Field.PROFILE], found[Field.REGION]))
+        if number is None:
+            row.fault(at, f"a manifest names {MOST_TARGETS} accounts and Regions at most")
+        return number or 0
+
+    def _note(self, kind: Field, name: str, place: Place | None) -> None:
+        self._register.note(kind, name, place, self._target)
 
     def _name(self, row: ManifestRow, field: Field, column: int | None) -> str | None:
         cell = row.values[column] if column is not None else ""

@@ -35,6 +35,8 @@ class Field(enum.StrEnum):
     CSR = "csr"
     KEY_TYPE = "key_type"
     ENCRYPT_TO = "encrypt_to"
+    PROFILE = "profile"
+    REGION = "region"
 
 
 class Remark(enum.StrEnum):
@@ -62,6 +64,8 @@ ALIASES: dict[Field, tuple[str, ...]] = {
     Field.CSR: ("csr",),
     Field.KEY_TYPE: ("key_type",),
     Field.ENCRYPT_TO: ("encrypt_to",),
+    Field.PROFILE: ("profile", "aws_profile"),
+    Field.REGION: ("region", "aws_region"),
 }  # fmt: skip
 
 # The fields that a fleet has few combinations of, so each combination is checked once.
@@ -72,6 +76,8 @@ _ASSIGNED = (
     Field.POLICY,
     Field.KEY_TYPE,
     Field.ENCRYPT_TO,
+    Field.PROFILE,
+    Field.REGION,
 )
 
 _IGNORED = str.maketrans("", "", "_- ")

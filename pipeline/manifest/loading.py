@@ -67,7 +67,7 @@ def load(
         roster = until_whole.enter_context(Roster())
         try:
             with open_manifest(manifest, log, stdin or sys.stdin.buffer) as reader:
-                _fill(roster, reader, Rules(defaults, roster.note, csr_folder), progress)
+                _fill(roster, reader, Rules(defaults, roster, csr_folder), progress)
         except OSError as error:
             raise UsageError(
                 f"the manifest {quoted(manifest)} cannot be read: {error.strerror or error}",

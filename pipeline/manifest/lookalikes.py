@@ -1,7 +1,8 @@
-"""Columns that all but have the name of a field that keys or authority depend on.
+"""Columns that all but have the name of a field that keys, authority or the account depend on.
 
 What is no field is a thing attribute. So with ``encrypted_to`` for ``encrypt_to`` a key would be written in clear,
-and with ``polcy`` a device be left without its policy, and nothing would say so.
+with ``polcy`` a device be left without its policy, and with ``regin`` it would go to another Region, and nothing
+would say so.
 
 >>> lookalike("encryptedto"), lookalike("keytyp"), lookalike("devicetype")
 ('encrypt_to', 'key_type', None)
@@ -19,6 +20,10 @@ _WATCHED = {
     "csr": "csr",
     "policy": "policy",
     "policyname": "policy_name",
+    "profile": "profile",
+    "awsprofile": "aws_profile",
+    "region": "region",
+    "awsregion": "aws_region",
 }
 """Fields as headers are compared, and as they are written. Their aliases are matched before this is asked."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.manifest.faults import Fault, Place
+from pipeline.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,10 +85,16 @@ class ManifestRow(NamedTuple):
 
 
 class Reader(ABC):
-    """Reads the rows of one source; what is no row becomes a fault and reading goes on."""
+    """Reads the rows of one source; what is no row becomes a fault and reading goes on.
+
+    Attributes:
+        source: What is read.
+        target: Where the row goes that was read last, as far as it does not say so itself.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.target = Target()
 
     @abstractmethod
     def __iter__(self) -> Iterator[ManifestRow]:

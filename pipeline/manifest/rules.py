@@ -21,7 +21,7 @@ from pipeline.manifest.names import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.manifest.assignment import Assignment, Note
+    from pipeline.manifest.assignment import Assignment, Register
     from pipeline.manifest.csr_folder import CsrFolder
     from pipeline.manifest.rows import ManifestRow
     from pipeline.settings import Defaults
@@ -38,6 +38,7 @@ class Entry(NamedTuple):
         spki_sha256: Hex SHA-256 of the key in its CSR, or None.
         line: Its line in the manifest.
         description: The device as ``Device.to_json`` has it, or "" where the row has a fault.
+        target: The number of its target (``Register``).
     """
 
     thing_name: str
@@ -45,6 +46,7 @@ class Entry(NamedTuple):
     spki_sha256: str | None
     line: int
     description: str
+    target: int = 0
 
 
 class Rules:
@@ -52,12 +54,12 @@ class Rules:
 
     Args:
         defaults: What a row gets where it does not say otherwise.
-        note: Told the names of types, groups and policies in use.
+        register: Told the targets, and the names of types, groups and policies in use.
         csr_folder: Where devices without a CSR in their row may have one, or None.
     """
 
-    def __init__(self, defaults: Defaults, note: Note, csr_folder: CsrFolder | None = None) -> None:
-        self._assigner = Assigner(defaults, note)
+    def __init__(self, defaults: Defaults, register: Register, csr_folder: CsrFolder | None = None) -> None:
+        self._assigner = Assigner(defaults, register)
         self._csr_folder = csr_folder
 
     def check(self, row: ManifestRow) -> Entry | None:
@@ -93,6 +95,7 @@ class Rules:
             row.line,
             f'{{{attributes}{assignment.before_common_name}"common_name":{shown},{csr}'
             f'{assignment.before_thing_name}"thing_name":"{name}"{assignment.after_thing_name}}}',
+            assignment.target,
         )
 
 

@@ -1,14 +1,18 @@
-"""Reads ``.toml`` manifests: ``[run]`` settings, and things as ``[[thing]]`` or in a file of their own."""
+"""Reads ``.toml`` manifests: ``[run]`` settings, and things as ``[[thing]]`` or in a file of their own.
+
+Under ``[[target]]`` a manifest has the things of one account and Region, in the same two ways.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.manifest.names import quoted
 from pipeline.manifest.objects import ATTRIBUTES, Members, cells_of
 from pipeline.manifest.rows import ManifestRow, Reader
 from pipeline.manifest.run_table import SettingError, run_setting
 from pipeline.manifest.toml_tables import Table, TableError, parse_table, tables
+from pipeline.target import Target, profile_fault, region_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +24,18 @@ __all__ = ["ThingsError", "TomlReader"]
 
 class ThingsError(Exception):
     """Why the file that ``things`` names cannot be read, as a sentence."""
+
+
+class _Things(NamedTuple):
+    """A file of things: its name, where the manifest names it, and where its rows go."""
+
+    file: str
+    place: tuple[int, int]
+    target: Target
+
+
+_OF_TARGET = "target.thing"
+_ORDER = "[[thing]] comes before the first [[target]], and the things of a target are [[target.thing]] behind it"
 
 
 class TomlReader(Reader):
@@ -37,26 +53,29 @@ class TomlReader(Reader):
         super().__init__(source)
         self.settings: dict[str, object] = {}
         self._open_things = open_things
-        self._things: tuple[str, tuple[int, int]] | None = None
+        self._files: list[_Things] = []
+        self._section = "thing"
+        self._has_file = False
         self._has_run = False
 
     def __iter__(self) -> Iterator[ManifestRow]:
-        """Yield a row for each ``[[thing]]``, or those of the file that ``things`` names."""
+        """Yield a row for each ``[[thing]]``, then those of the files that ``things`` names."""
         for table, document in self._documents():
             for thing in document:
-                if self._things is not None:
-                    self._fault(table, "thing", "there is both things = … and [[thing]]; use one of them")
+                if self._has_file:
+                    reason = f"there is both things = … and [[{self._section}]]; use one of them"
+                    self._fault(table, "thing", reason)
                     continue
                 row = self._row(table, thing)
                 if row is not None:
                     yield row
-        if self._things is not None:
-            name, place = self._things
+        for things in self._files:
             try:
-                reader = self._open_things(name)
+                reader = self._open_things(things.file)
             except ThingsError as error:
-                self.source.fault(*place, str(error))
+                self.source.fault(*things.place, str(error))
             else:
+                reader.target = things.target
                 yield from reader
 
     def read_settings(self) -> dict[str, object]:
@@ -91,17 +110,55 @@ class TomlReader(Reader):
             if key == "run":
                 self._take_in_run(table, value)
             elif key == "things":
-                if isinstance(value, str) and value:
-                    self._things = value, table.position(key)
-                else:
-                    self._fault(table, key, 'things takes the path of a file: things = "line-7.csv"')
+                self._take_in_file(table, value)
             elif key == "thing":
-                if isinstance(value, list) and all(isinstance(thing, dict) for thing in value):
-                    things = value
-                else:
-                    self._fault(table, key, "a thing is a table in double brackets: [[thing]]")
+                things = self._things_of(table, key, value)
+            elif key == "target":
+                things = self._take_in_target(table, value)
             else:
-                self._fault(table, key, f"{quoted(key)} is unknown here; there are [run], things and [[thing]]")
+                known = "[run], things, [[thing]] and [[target]]"
+                self._fault(table, key, f"{quoted(key)} is unknown here; there are {known}")
+        return things
+
+    def _things_of(self, table: Table, key: str, value: object) -> list[dict[str, Any]]:
+        if isinstance(value, list) and all(isinstance(thing, dict) for thing in value):
+            if key != self._section:
+                self._fault(table, "thing", _ORDER)
+                return []
+            return value
+        self._fault(table, "thing", f"a thing is a table in double brackets: [[{key}]]")
+        return []
+
+    def _take_in_file(self, table: Table, value: object) -> None:
+        if isinstance(value, str) and value:
+            self._has_file = True
+            self._files.append(_Things(value, table.position("things"), self.target))
+        else:
+            self._fault(table, "things", 'things takes the path of a file: things = "line-7.csv"')
+
+    def _take_in_target(self, table: Table, value: object) -> list[dict[str, Any]]:
+        """Take in a ``[[target]]``, or return the things of a ``[[target.thing]]``."""
+        if isinstance(value, dict) and value.keys() == {"thing"}:
+            return self._things_of(table, _OF_TARGET, value["thing"])
+        if not (isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict)):
+            self._fault(table, "target", "a target is a table in double brackets: [[target]]")
+            return []
+        self._section, self._has_file, self.target = _OF_TARGET, False, Target()
+        [settings] = value
+        for key, fault in (("profile", profile_fault), ("region", region_fault)):
+            if key in settings:
+                text = settings.pop(key)
+                reason = fault(text) if isinstance(text, str) and text else f"{key} takes text"
+                if reason:
+                    self._fault(table, key, reason)
+                else:
+                    self.target = self.target._replace(**{key: text})
+        if "things" in settings:
+            self._take_in_file(table, settings.pop("things"))
+        things = self._things_of(table, _OF_TARGET, settings.pop("thing", []))
+        for key in settings:
+            known = "profile, region, things and [[target.thing]]"
+            self._fault(table, key, f"{quoted(key)} is unknown here; a target has {known}")
         return things
 
     def _take_in_run(self, table: Table, settings: object) -> None:

@@ -1,4 +1,4 @@
-"""A TOML file cut at its ``[[thing]]`` headers, so that a long one is parsed table by table, each with its line.
+"""A TOML file cut at its ``[[thing]]`` and ``[[target]]`` headers, so that a long one is parsed table by table.
 
 ``tomllib`` wants a whole document and tells no positions. Each ``[[thing]]`` with what is under it is a document
 of its own too, so it is parsed alone, and where a key stands is looked up in its few lines of text.
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "TableError", "parse_table", "tables"]
 
-_THING = re.compile(r"""[ \t]*\[\[[ \t]*(?:thing|"thing"|'thing')[ \t]*\]\]""")
+_THING, _TARGET = (rf"""(?:{name}|"{name}"|'{name}')[ \t]*""" for name in ("thing", "target"))
+_HEADER = re.compile(rf"[ \t]*\[\[[ \t]*(?:{_THING}|{_TARGET}|{_TARGET}\.[ \t]*{_THING})\]\]")
 # A string that is not closed ends with its line, so that each character of a line is looked at once.
 _TOKEN = re.compile(r'''"""|\'{3}|"(?:[^"\\]|\\.?)*+(?:"|$)|'[^']*+(?:'|$)|#.*''')
 _CLOSING = {'"""': re.compile(r'(?:[^"\\]|\\.|"(?!""))*"""'), "'''": re.compile(r"(?:[^']|'(?!''))*'''")}
@@ -41,12 +42,12 @@ class TableError(ValueError):
 
 
 class Table(NamedTuple):
-    """A piece of the file: what comes before the first ``[[thing]]``, or one of them.
+    """A piece of the file: what comes before the first ``[[thing]]`` or ``[[target]]``, or one of them.
 
     Attributes:
         line: The line it begins on, from 1.
         text: Its lines.
-        is_thing: Whether it begins with ``[[thing]]``.
+        is_thing: Whether it begins with ``[[thing]]``, ``[[target]]`` or ``[[target.thing]]``.
     """
 
     line: int
@@ -98,7 +99,7 @@ def tables(lines: Lines) -> Iterator[Table]:
     first, length, quote = 1, 0, ""
     is_thing, is_whole = False, True
     for line in lines:
-        if not quote and _THING.match(line):
+        if not quote and _HEADER.match(line):
             if is_whole:
                 yield Table(first, "\n".join(taken), is_thing)
             first, taken, length, is_thing, is_whole = lines.number, [], 0, True, True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import run as run_module
+from pipeline import workshop
 from pipeline.aws.limiter import Budget
 from pipeline.bundles.roots import amazon_roots
 from pipeline.device import State
@@ -104,7 +104,7 @@ async def test_the_rate_is_paid_once_a_device(mill: Mill, monkeypatch: pytest.Mo
             super().__init__(grant)
             budgets.append(self)
 
-    monkeypatch.setattr(run_module, "Budget", Watched)
+    monkeypatch.setattr(workshop, "Budget", Watched)
     await mill.run("one\ntwo\nthree\n", rate=250.0)
     assert [(budget.grant, budget.calls) for budget in budgets] == [(250.0, 3)]
 

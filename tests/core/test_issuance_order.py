@@ -56,7 +56,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> set[tuple[int, int]]:
         seen.add((found.st_dev, found.st_ino))
 
     monkeypatch.setattr(os, "fsync", noted)
-    monkeypatch.setattr("pipeline.run.Workers", partial(workers.Workers, executor=ThreadPoolExecutor))
+    monkeypatch.setattr("pipeline.workshop.Workers", partial(workers.Workers, executor=ThreadPoolExecutor))
     return seen
 
 

@@ -102,9 +102,9 @@ class Cloud:
         """Have an account's user do what an IAM policy says, and nothing else."""
         self._portal.call(_allow, self.url, tenant.number, policy)
 
-    def change(self, tenant: Tenant, act: Callable[[IoTClient], Awaitable[object]]) -> None:
+    def change(self, tenant: Tenant, act: Callable[[IoTClient], Awaitable[object]], region: str = REGION) -> None:
         """Do something in an account behind the back of the commands, as its root user."""
-        self._portal.call(_change, self.url, tenant.number, act)
+        self._portal.call(_change, self.url, tenant.number, act, region)
 
 
 @contextmanager
@@ -175,12 +175,12 @@ def _session() -> AioSession:
     return get_session()
 
 
-def _client(service: str, url: str, number: str) -> Any:  # noqa: ANN401  botocore makes its type from the service
+def _client(service: str, url: str, number: str, region: str = REGION) -> Any:  # noqa: ANN401  botocore makes its type from the service
     # The embedded AWS IoT takes twelve digits in an access key's place for the root user of that account.
     return _session().create_client(  # type: ignore[call-overload]
         service,
         endpoint_url=url,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=number,
         aws_secret_access_key="not-a-secret",
     )
@@ -202,6 +202,6 @@ async def _allow(url: str, number: str, policy: dict[str, Any]) -> None:
         await iam.put_user_policy(UserName=_USER, PolicyName="thingmill", PolicyDocument=json.dumps(policy))
 
 
-async def _change(url: str, number: str, act: Callable[[IoTClient], Awaitable[object]]) -> None:
-    async with _client("iot", url, number) as iot:
+async def _change(url: str, number: str, act: Callable[[IoTClient], Awaitable[object]], region: str) -> None:
+    async with _client("iot", url, number, region) as iot:
         await act(iot)

@@ -87,6 +87,16 @@ def device_policy(stage: Stage) -> None:
     stage.cloud.change(stage.tenant, make)
 
 
+def two_regions(stage: Stage) -> None:
+    """Write ``pumps.csv``, whose rows go to two Regions, and make the policy ``device`` in the other one too."""
+
+    async def make(iot: IoTClient) -> None:
+        await iot.create_policy(policyName="device", policyDocument=_DEVICE_POLICY)
+
+    stage.cloud.change(stage.tenant, make, "us-east-1")
+    stage.write("pumps.csv", "thing_name,region\npump-001,eu-central-1\npump-002,us-east-1\n")
+
+
 def device_json(stage: Stage) -> None:
     """Write a device policy for any account."""
     stage.write("device.json", _DEVICE_POLICY)

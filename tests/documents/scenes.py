@@ -114,7 +114,9 @@ _SCENES: Mapping[str, Scene] = {
     ),
     "docs/stations.md": Scene(
         prepare=scenery.all_of(
-            scenery.line_7(*(f"flow-7-{number:03}" for number in range(1, 7))), scenery.device_policy
+            scenery.line_7(*(f"flow-7-{number:03}" for number in range(1, 7))),
+            scenery.device_policy,
+            scenery.two_regions,
         ),
         before={"thingmill run line-7.csv --policy device --part batch --yes": scenery.batch},
     ),

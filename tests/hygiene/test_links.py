@@ -51,7 +51,7 @@ async def mill(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Mill]:
     # Threads in place of processes: what is held here is what they do with links, and they start at once.
-    monkeypatch.setattr("pipeline.run.Workers", partial(Workers, executor=ThreadPoolExecutor))
+    monkeypatch.setattr("pipeline.workshop.Workers", partial(Workers, executor=ThreadPoolExecutor))
     async with AwsIotDouble() as double:
         yield Mill(double, tmp_path)
 

@@ -24,8 +24,10 @@ _PROMISED = {
     Field.CSR: "csr",
     Field.KEY_TYPE: "key_type",
     Field.ENCRYPT_TO: "encrypt_to",
+    Field.PROFILE: "profile aws_profile",
+    Field.REGION: "region aws_region",
 }
-_HELD_ELSEWHERE = {Field.CSR, Field.KEY_TYPE, Field.ENCRYPT_TO}
+_HELD_ELSEWHERE = {Field.CSR, Field.KEY_TYPE, Field.ENCRYPT_TO, Field.PROFILE, Field.REGION}
 """Fields whose cells are not just any text; their own tests respell them."""
 _SPELLINGS = [(field, alias) for field, aliases in _PROMISED.items() for alias in aliases.split()]
 _ATTRIBUTE = {Field.THING_GROUPS: "groups"}

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.errors import DiskError, ManifestError
 from pipeline.manifest import Place, Roster, load
+from pipeline.manifest.tables import SCHEMA
 from pipeline.settings import Defaults
 from tests.manifest.manifest_reading import faults_in, write
 from tests.support.thorough import sampled
@@ -133,16 +134,10 @@ def test_no_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scratch database that cannot grow is a disk error."""
     limit = "PRAGMA max_page_count = 20;\n"
-    monkeypatch.setattr("pipeline.manifest.roster._SCHEMA", limit + _schema())
+    monkeypatch.setattr("pipeline.manifest.roster.SCHEMA", limit + SCHEMA)
     path = write(tmp_path, "m.txt", "".join(f"thing-{n}\n" for n in range(5000)))
     with pytest.raises(DiskError, match="database or disk is full"):
         load(str(path), Defaults())
-
-
-def _schema() -> str:
-    from pipeline.manifest import roster  # noqa: PLC0415 - the module as it is now, before it is changed
-
-    return roster._SCHEMA
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_things_in_another_file(tmp_path: Path) -> None:
         ("things = 1", "1:10: things takes the path of a file"),
         ('things = "t.csv"\n[[thing]]\nid = "a"', "2:1: there is both things = … and [[thing]]; use one of them"),
         ('[thing]\nid = "a"', "1:1: a thing is a table in double brackets: [[thing]]"),
-        ('colour = "red"', "1:10: 'colour' is unknown here; there are [run], things and [[thing]]"),
+        ('colour = "red"', "1:10: 'colour' is unknown here; there are [run], things, [[thing]] and [[target]]"),
         ("run = 1", "1:7: run is a table: [run]"),
         ('id = "a', "1:8: this is not TOML: "),
         ("x = 2024-13-45", "1:9: this is not TOML: "),

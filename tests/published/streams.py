@@ -107,6 +107,7 @@ def _looks(stage: Stage, teller: _Teller) -> None:
     teller.tell("an export with a problem", 1, "export", "lot", "--format", "pkcs12", "--format", "zip")
     teller.tell("reports", 0, "report", "lot")
     _merges(stage, teller)
+    _targets(stage, teller)
 
 
 def _merges(stage: Stage, teller: _Teller) -> None:
@@ -121,6 +122,25 @@ def _merges(stage: Stage, teller: _Teller) -> None:
     assert stage.call("run", "again.txt", *RUN, *FAST, "--existing", "add").code == 0
     words = ("shared-1-of-3", "again", "--name", "both", "--manifest", "shared.txt")
     teller.tell("runs with a device in common", 1, "merge", *words)
+
+
+def _targets(stage: Stage, teller: _Teller) -> None:
+    """Run a manifest whose rows are for two Regions, in each of which one of them fails."""
+    names = ["near-1", "near-2", "far-1", "far-2"]
+    rows = [f"{name},{'eu-west-1' if name.startswith('near') else 'us-east-1'}\n" for name in names]
+    stage.write("wide.csv", "".join(["name,region\n", *rows]))
+    refusal = Fail("InvalidRequestException")
+
+    def script(aws: AwsIotDouble) -> None:
+        for name in ("near-2", "far-2"):
+            aws.faults.script("AttachThingPrincipal", refusal, subject=name)
+
+    stage.double.run(script)
+    teller.tell("a manifest for two Regions", 0, "check", "wide.csv")
+    teller.tell("a plan for two Regions", 0, "plan", "wide.csv", "--offline", "--key", "ec-p256")
+    teller.tell("a run in two Regions that is only looked at", 0, "run", "wide.csv", *RUN, *FAST, "--dry-run")
+    teller.tell("a run in two Regions of which some fail", 1, "run", "wide.csv", *RUN, *FAST)
+    teller.tell("a run in two Regions", 0, "run", "wide.csv", *RUN, *FAST)
 
 
 def _retires(stage: Stage, teller: _Teller) -> None:

@@ -8,11 +8,10 @@ import pytest
 
 from pipeline.bundles import formats
 from pipeline.bundles.formats import Format
-from pipeline.cli import invocation
-from pipeline.cli.invocation import Invocation
+from pipeline.cli import standing
 from pipeline.cli.options import resolve
 from pipeline.errors import ManifestError, UsageError
-from pipeline.manifest import load, run_settings
+from pipeline.manifest import run_settings
 from pipeline.recipients import read
 from pipeline.secret import Secret
 from pipeline.settings import Encryption
@@ -88,7 +87,7 @@ def test_a_passphrase_is_asked_for_twice_until_a_key_has_it(
         asked.append(confirm)
         return Secret(b"a passphrase")
 
-    monkeypatch.setattr(invocation, "read_password", told)
+    monkeypatch.setattr(standing, "read_password", told)
     manifest = tmp_path / "line.txt"
     manifest.write_text("one\n", encoding="ascii")
     (tmp_path / "output" / "line").mkdir(parents=True)
@@ -98,6 +97,5 @@ def test_a_passphrase_is_asked_for_twice_until_a_key_has_it(
         path.touch()
     given = {"passphrase": "prompt", "output": str(tmp_path / "output")}
     settings = resolve(str(manifest), given, {})
-    with load(str(manifest), settings.defaults) as roster:
-        Invocation(settings, roster, "quiet")._read_passphrase()
+    standing.passphrase_of(settings, [standing.folder_of(settings)])
     assert asked == [not there.endswith(".key")]
