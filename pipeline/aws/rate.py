@@ -4,13 +4,13 @@ Calls are paced by GCRA, the generic cell rate algorithm (ITU-T I.371): one numb
 the next call, says whether a call conforms. Nothing else happens as long as nothing is throttled: the rate is the
 grant.
 
-A single throttle at the whole grant is taken for one of chance, and costs next to nothing. Others say that
-somebody else spends from the same quota, or that it is lower than was believed. What this account lets through for
-us is then measured, from the calls that were paid and those that were throttled; the rate falls below it and comes
-back along a cubic curve (CUBIC, RFC 9438): fast at first, flat where it was last throttled, and steep beyond, up
-to the grant. So stations that know nothing of each other share a quota: whoever takes more is throttled more
-often, and is cut deeper. Times are reckoned in calls, since a throttle in so many calls is what sharing costs.
-``benchmarks/simulation`` shows what comes of it, and is what the numbers below were chosen with.
+One or two throttles now and then, at about the whole grant, are taken for chance, and cost next to nothing. More
+say that somebody else spends from the same quota, or that it is lower than was believed. What this account lets
+through for us is then measured, from the calls that were paid and those that were throttled; the rate falls below
+it and comes back along a cubic curve (CUBIC, RFC 9438): fast at first, flat where it was last throttled, and steep
+beyond, up to the grant. So stations that know nothing of each other share a quota: whoever takes more is throttled
+more often, and is cut deeper. Times are reckoned in calls, since a throttle in so many calls is what sharing
+costs. ``benchmarks/simulation`` shows what comes of it, and is what the numbers below were chosen with.
 """
 
 from __future__ import annotations
@@ -64,10 +64,13 @@ was let through before came out of the server's bucket and says nothing of its s
 NEWCOMER_KEEPS_CALLS = 5
 """All that it keeps of that, so that a first throttle of chance does not take too much."""
 
-CHANCE_CUT, CHANCE_CALLS = 0.1, 20
-"""A single throttle at the whole grant may be chance: a call that the network brought early met an empty bucket.
-It takes this part of the grant, for so many calls. Another one meanwhile says that it was none. An account that
-grants 15 a second and throttled once in 450 calls took 52 s for them without this, and takes 31 s."""
+CHANCE_CUT, CHANCE_CALLS = 0.15, 30
+"""A throttle near the whole grant may be chance: a call that came early, by the network or by a busy machine, met
+an empty bucket. It takes this part of the grant, for so many calls, which costs about one call."""
+
+CHANCES, CHANCES_CALLS = 2.0, 40
+"""So many throttles within so many calls, those of longer ago counted less, are taken for chance; one more is
+none. With more, of two stations at 15 a second one could keep far more than its share."""
 
 SETTLING_CALLS = 12
 """Throttles of calls that were paid before, or within so many calls after, the last cut belong to it: they tell
@@ -122,6 +125,8 @@ class Rate:
     _span: float = field(default=0.0, init=False)
     _new: bool = field(default=True, init=False)
     _by_chance: bool = field(default=False, init=False)
+    _suspicion: float = field(default=0.0, init=False)
+    _suspected: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._flat = self._throttled_at = self.grant
@@ -173,10 +178,10 @@ class Rate:
         again = leave.at - self._cut_at >= SETTLING_CALLS / self._flat
         if again:
             self._throttled_at = self.now_at(leave.at)
-        if again and self._throttled_at >= self.grant:
-            self._by_chance = True
+        if self._is_chance(leave):
             self._cut_at, self._low, self._flat = now, max(self.floor, self.grant * (1 - CHANCE_CUT)), self.grant
             self._return = CHANCE_CALLS / self.grant
+            self._by_chance = True
             return
         if self._by_chance:
             again, self._by_chance = True, False
@@ -198,6 +203,14 @@ class Rate:
         part = max(self._flat, self.grant / MOST_STATIONS)
         self._return = max(RETURN_SECONDS, RETURN_CALLS / math.sqrt(part * self.grant))
         self._remember()
+
+    def _is_chance(self, leave: Leave) -> bool:
+        """Whether a throttle may be chance: near the whole grant, and one of few."""
+        passed = max(0, leave.calls - self._suspected)
+        self._suspicion = self._suspicion * math.exp(-passed / CHANCES_CALLS) + 1
+        self._suspected = leave.calls
+        near = self.grant * (1 - CHANCE_CUT) * (1 - 1e-9)
+        return self._suspicion <= CHANCES and self.now_at(max(leave.at, self._cut_at)) >= near
 
     def _measured(self, ahead: int, since: float) -> float:
         """Return the calls per second that were let through of late, but for the newest."""

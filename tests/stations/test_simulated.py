@@ -43,7 +43,7 @@ def test_stations_share_a_quota(stations: int, quota: float, burst: float, seed:
 
 @pytest.mark.parametrize("burst", [0.1, 1.0])
 def test_four_stations_share_from_the_first_minute_on(burst: float) -> None:
-    """The minute in which they meet counts too: 0.95 of the quota, half a fair share, under 2 % throttled."""
+    """The minute in which they meet counts too: 0.95 of the quota, half a fair share, under 2.5 % throttled."""
     account = Account(60, 60 * burst, seed=3)
     for _ in range(4):
         account.station()
@@ -51,7 +51,7 @@ def test_four_stations_share_from_the_first_minute_on(burst: float) -> None:
     figures = account.figures(0.0, 60.0)
     assert figures.used >= 0.95
     assert figures.least >= 0.5
-    assert figures.throttled < 0.02
+    assert figures.throttled < 0.025
 
 
 @pytest.mark.parametrize("quota", [5, 15, 60, 350])
