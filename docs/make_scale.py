@@ -74,7 +74,7 @@ def sizes() -> str:
     ]
     head = (
         *("devices", "calls", f"at {DEFAULT}/s", f"at {RAISED}/s", f"ten accounts at {RAISED}/s"),
-        *("cores, RSA-4096", "what they cost", "AWS registry calls", "disk", "inodes"),
+        *("cores, RSA-4096", "what cores cost", "AWS registry calls", "disk", "inodes"),
     )
     return _table(head, rows)
 

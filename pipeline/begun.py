@@ -112,7 +112,7 @@ async def _remember(ledger: Ledger, scopes: tuple[Scope, ...]) -> None:
 
 
 def _options(scope: Scope) -> list[str]:
-    names = [f"--device {printable(name, 128)}" for name in scope.devices[:_MOST_NAMES]]
+    names = [f"--device {shlex.quote(printable(name, 128))}" for name in scope.devices[:_MOST_NAMES]]
     more = [f"(and {len(scope.devices) - _MOST_NAMES:,} more)"] if len(scope.devices) > _MOST_NAMES else []
     switches = {"--failed-only": scope.failed_only, "--things": scope.things, "--purge": scope.purge}
     return [*names, *more, *(switch for switch, given in switches.items() if given)]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "JOINED_IN",
     "KEY_ENCRYPTION",
+    "LACKS",
     "MERGED",
     "PART",
     "RECIPIENTS",
@@ -38,6 +39,9 @@ MERGED = "merged"
 
 RECIPIENTS = "recipients"
 """The name of the note that has these recipients themselves, one a line: a hash could not be turned into them."""
+
+LACKS = "lacks"
+"""What joint reports note of why they are not whole, a sentence a line."""
 
 JOINED_IN = "joint reports"
 """The name of the note that has the name of the folder with the reports of this run and of those beside it."""

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline import files, privacy, report
-from pipeline.binding import PART, refuse_merged
+from pipeline.begun import begun
+from pipeline.binding import LACKS, PART, refuse_merged
+from pipeline.counting import counted, verb
 from pipeline.errors import UsageError
 from pipeline.layout import RunFolder
 from pipeline.ledger import EXAMPLES, Joint, live_ledger
@@ -22,12 +24,15 @@ from pipeline.part import Part
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pipeline.ledger import Listed, Overlap, Reader
 
 __all__ = ["Merged", "Overlaps", "merge"]
+
+_NAMED = 5
+"""Parts that are named of those that are missing."""
 
 _SHARED = ("account", "Region", "endpoint", "key type")
 """What runs are bound to that a report names, one after the other where they differ."""
@@ -73,6 +78,7 @@ class Merged:
         overlaps: Devices that two of them have.
         gaps: Devices of the manifest that none of them has.
         strangers: Devices that one of them has and the manifest has not.
+        revoking: How many devices are left of a revoke that was begun, by the run.
     """
 
     summary: report.Summary
@@ -81,21 +87,23 @@ class Merged:
     overlaps: Overlaps
     gaps: Listed
     strangers: Listed
+    revoking: Mapping[str, int]
 
     @property
     def is_whole(self) -> bool:
         """Whether every device is done, in one of the runs and no other, and nothing is missing."""
         found = self.missing or self.overlaps.doubled or self.gaps.number or self.strangers.number
-        return not found and self.summary.is_finished
+        return not found and not self.revoking and self.summary.is_finished
 
 
-def merge(runs: Sequence[Path], into: Path, roster: Path | None) -> Merged:
+def merge(runs: Sequence[Path], into: Path, roster: Path | None, *, of_one_part: bool = False) -> Merged:
     """Put the ledgers of runs together, and write the reports of them all.
 
     Args:
         runs: Their folders.
         into: The folder of the reports, made where there is none.
         roster: The roster of the manifest that they are held against, or None.
+        of_one_part: They are all of one part of the manifest, so that no other is missing.
 
     Raises:
         UsageError: A run is named twice, or is itself put together.
@@ -103,12 +111,17 @@ def merge(runs: Sequence[Path], into: Path, roster: Path | None) -> Merged:
         DiskError: The disk refused.
     """
     _see_that_each_is_another(runs, into)
-    metas = []
     for run in runs:
+        _see_that_its_name_can_be_written(run)
+    names = _told_apart(runs)
+    metas, revoking = [], {}
+    for run, name in zip(runs, names, strict=True):
         privacy.check_run(run)
         with _held(run) as reader:
             metas.append(reader.meta())
-        refuse_merged(metas[-1], run)
+            refuse_merged(metas[-1], run)
+            if left := begun(reader).left:
+                revoking[printable(name)] = left
     folder = RunFolder(into)
     files.folder_above(into)
     privacy.check_above(into)
@@ -116,18 +129,48 @@ def merge(runs: Sequence[Path], into: Path, roster: Path | None) -> Merged:
     parts, overlaps = [meta.get(PART, "") for meta in metas], Overlaps()
     with RunLock(folder.lock):
         with Joint(folder.ledger, roster) as joint:
-            for run, meta in zip(runs, metas, strict=True):
+            for run, name, meta in zip(runs, names, metas, strict=True):
                 place = os.path.relpath(run.resolve(), into.resolve())
                 sharded = meta.get("sharded") == str(True)
                 with _held(run) as reader:
-                    overlaps.count(joint.take(run.resolve().name, place, reader, sharded=sharded))
+                    overlaps.count(joint.take(name, place, reader, sharded=sharded))
             strangers, gaps = joint.strangers(), joint.fill_gaps()
             joint.put_in_order(by_line=roster is not None or _are_of_one(parts))
-            joint.note(_shared(metas))
+            missing = () if of_one_part else _missing(parts)
+            lacks = list(_lacks(missing, strangers.number, revoking))
+            joint.note(_shared(metas) | ({LACKS: "\n".join(lacks)} if lacks else {}))
         with closing(live_ledger(folder.ledger)) as reader:
             summary = report.write_all(reader, folder)
-    names = tuple(printable(run.resolve().name) for run in runs)
-    return Merged(summary, names, _missing(parts), overlaps, gaps, strangers)
+    return Merged(summary, tuple(map(printable, names)), missing, overlaps, gaps, strangers, revoking)
+
+
+def _lacks(missing: Sequence[str], strangers: int, revoking: Mapping[str, int]) -> Iterator[str]:
+    """Yield why the reports are not whole though every device in them may be done."""
+    if number := len(missing):
+        more = f" and {number - _NAMED:,} more" if number > _NAMED else ""
+        yield f"{counted(number, 'part')} {verb('are', number)} missing: {', '.join(missing[:_NAMED])}{more}"
+    if strangers:
+        yield f"{counted(strangers, 'device')} {verb('are', strangers)} not in the manifest"
+    if number := len(revoking):
+        yield f"{counted(number, 'run')} {verb('are', number)} being revoked"
+
+
+def _told_apart(runs: Sequence[Path]) -> list[str]:
+    """Return what runs are called: their names, with their folders where two have one name."""
+    places = [run.resolve() for run in runs]
+    times = Counter(place.name for place in places)
+    return [place.name if times[place.name] == 1 else str(place) for place in places]
+
+
+def _see_that_its_name_can_be_written(run: Path) -> None:
+    """See that a run's folder can be named in a ledger and in reports, whose text is UTF-8."""
+    place = str(run.resolve())
+    try:
+        place.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the name of {printable(place, 4096)} is not UTF-8", advice="give the folder another one"
+        ) from error
 
 
 @contextmanager

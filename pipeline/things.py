@@ -88,8 +88,9 @@ async def ensure_thing(
             1,
             DeviceCode.THING_HAS_CERTIFICATE,
             f"the thing {device.thing_name} has a certificate attached already",
-            advice="leave such things alone with --existing skip, give them another one beside it with "
-            "--existing add, or one in its place with --existing rotate and thingmill retire",
+            advice="see that no other station or run has this device; where none has, leave such things alone "
+            "with --existing skip, give them another one beside it with --existing add, or one in its place with "
+            "--existing rotate and thingmill retire",
         )
         if existing is Existing.SKIP:
             raise SkippedError(reason)

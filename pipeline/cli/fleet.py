@@ -162,7 +162,7 @@ class FleetInvocation:
                     if reader.is_finished(self.roster.path) and _agree(summary, known):
                         return summary
         runs = [member.settings.run_folder for member in self.members.values()]
-        return merge(runs, folder.root, self.roster.path).summary
+        return merge(runs, folder.root, self.roster.path, of_one_part=True).summary
 
     def _conclude(self, summary: report.Summary) -> None:
         if self.kind == "json":

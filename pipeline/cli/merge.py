@@ -63,7 +63,8 @@ def merge(
 ) -> None:
     """Join the reports of runs, and find what is double or missing.
 
-    The runs are not changed. The exit code is 1 unless every device is done, in one run and no other.
+    The runs are not changed. The exit code is 1 unless every device is done, no part is missing, and no two runs
+    gave one device a certificate.
     """
     from pipeline.manifest import load
     from pipeline.merge import merge as join
@@ -107,8 +108,9 @@ def _name(given: str | None, folders: Sequence[Path]) -> str:
 
 def _lines(merged: Merged, manifest: str | None) -> list[str]:
     lines = []
-    if number := len(merged.missing):
-        lines.append(f"{counted(number, 'part')} {verb('are', number)} missing: {_some(merged.missing, number)}")
+    for run, left in merged.revoking.items():
+        devices = counted(left, "device")
+        lines.append(f"a revoke of {run} was begun: {devices} {verb('are', left)} left to take back")
     if number := merged.overlaps.number:
         named = [f"{each.thing_name} ({' and '.join(each.runs)})" for each in merged.overlaps.examples]
         lines.append(f"{counted(number, 'device')} {verb('are', number)} in two runs: {_some(named, number)}")
@@ -152,6 +154,7 @@ def _document(merged: Merged) -> dict[str, object]:
         },
         "in_no_run": merged.gaps._asdict(),
         "not_in_manifest": merged.strangers._asdict(),
+        "revoke_left": [{"run": run, "devices": left} for run, left in merged.revoking.items()],
         "whole": merged.is_whole,
         "summary": document(merged.summary),
     }

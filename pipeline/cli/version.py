@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["version_lines"]
 
 _LIBRARIES = ("aiobotocore", "botocore", "cryptography", "rich", "typer")
-_EXTRAS = ("ministack", "paho-mqtt", "pyrage", "esp-idf-nvs-partition-gen")
+_EXTRAS = ("ministack", "paho-mqtt", "pyrage", "distributed", "esp-idf-nvs-partition-gen")
 
 
 def version_lines() -> Iterator[str]:

@@ -100,6 +100,10 @@ def _entry(row: sqlite3.Row) -> Entry:
         raise TypeError
     if row["outcome"] not in (None, *OUTCOMES):
         raise ValueError
+    device = _device(row["description"], int(row["line"]))
+    # By these columns a device is looked for: another name there would lead to it.
+    if (row["thing_name"], row["folded"]) != (device.thing_name, device.thing_name.lower()):
+        raise ValueError
     certificate = None
     if row["certificate_id"] is not None:
         if not _INERT.fullmatch(row["certificate_id"]):  # formats name files after it
@@ -117,7 +121,7 @@ def _entry(row: sqlite3.Row) -> Entry:
     requested_at = row["requested_at"]
     return Entry(
         seq=int(row["seq"]),
-        device=_device(row["description"], int(row["line"])),
+        device=device,
         state=State(row["state"]),
         thing_created=bool(row["thing_created"]),
         spki_sha256=row["spki_sha256"],

@@ -46,6 +46,7 @@ _COLUMNS = (
     "old_certificates",
     "retired_at",
     "outcome",
+    "revoking",
     "failed_step",
     "error_code",
     "error_message",
@@ -157,10 +158,13 @@ class Joint:
         self._runs.append(run)
         number = len(self._runs)
         execute = self._connection.execute
-        execute("INSERT INTO origins VALUES (?, ?, ?, ?)", (number, run, folder, sharded))
+        with schema.readable():
+            execute("INSERT INTO origins VALUES (?, ?, ?, ?)", (number, run, folder, sharded))
         for entry, row in reader.rows():
             values = [row[name] for name in _COLUMNS]
-            if execute(_INSERT, (*values, number)).rowcount:
+            with schema.readable():
+                is_new = execute(_INSERT, (*values, number)).rowcount == 1
+            if is_new:
                 continue
             held = execute("SELECT * FROM devices WHERE folded = ?", (row["folded"],)).fetchone()
             if held is None:
@@ -178,11 +182,18 @@ class Joint:
             with schema.readable():
                 self._connection.execute(_UPDATE, values)
             first, second = second, first
-        doubled = _has_attached(held) and _has_attached(found) and _id(held) != _id(found)
+        doubled = _may_have_attached(held) and _may_have_attached(found) and _id(held) != _id(found)
         name = printable(found.device.thing_name, 128)
         if doubled:
-            message = f"the thing {name} has a certificate of {printable(first)} and one of {printable(second)}"
-            advice = f"take one of them back: thingmill revoke RUN --device {name}; then merge again"
+            certain = _has_attached(held) and _has_attached(found)
+            message = (
+                f"the thing {name} has a certificate of {printable(first)} and "
+                f"{'one' if certain else 'perhaps one'} of {printable(second)}"
+            )
+            advice = (
+                f"take one of them back, before anything is retired: thingmill revoke RUN --device {name}; then "
+                "merge again"
+            )
             self._connection.execute(
                 "UPDATE devices SET outcome = 'failed', failed_step = 8, error_code = ?, error_message = ?, "
                 "error_advice = ? WHERE folded = ?",
@@ -241,13 +252,22 @@ class Joint:
         self._connection.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
 
 
-def _rank(entry: Entry) -> tuple[bool, bool, int]:
-    """Return how much a run's word on a device counts: done before failed, and that before taken back."""
-    return entry.outcome is None and entry.state is State.DONE, entry.outcome != "revoked", entry.state
+def _rank(entry: Entry) -> tuple[bool, bool, bool, int]:
+    """Return how much a word on a device counts: two certificates before done, failed and taken back."""
+    in_two = entry.error is not None and entry.error.code == DeviceCode.IN_TWO_RUNS
+    is_done = entry.outcome is None and entry.state is State.DONE
+    return in_two, is_done, entry.outcome != "revoked", entry.state
 
 
 def _has_attached(entry: Entry) -> bool:
     return entry.state >= State.LINKED and entry.outcome != "revoked"
+
+
+def _may_have_attached(entry: Entry) -> bool:
+    """Whether a run's certificate may be attached: it may also have been stopped before that was noted."""
+    gave_way = entry.error is not None and entry.error.code == DeviceCode.THING_CONTESTED
+    is_between = entry.state is State.BUNDLED and entry.outcome != "revoked" and not gave_way
+    return is_between or _has_attached(entry)
 
 
 def _id(entry: Entry) -> str | None:

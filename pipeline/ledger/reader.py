@@ -84,8 +84,10 @@ class Reader:
         question = f"SELECT * FROM devices WHERE seq > ? AND ({condition}) ORDER BY seq LIMIT {_PAGE}"  # noqa: S608
         while rows := self._ask(question, (last,)):
             for row in rows:
+                if row["seq"] <= last:  # pages that name one another would never end
+                    raise unwritten()
+                last = row["seq"]
                 yield entry_of(row), row
-            last = rows[-1]["seq"]
 
     def origins(self) -> list[Origin]:
         """Return the runs that this ledger was put together from, by number; none in a run's own."""

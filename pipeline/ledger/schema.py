@@ -26,6 +26,13 @@ __all__ = ["FORMAT", "connect", "connect_finished", "connect_live", "readable"]
 FORMAT = 4
 """The number of this layout, kept as SQLite's ``user_version``."""
 
+_STEPS_AT_ONCE = 1_000_000
+"""After so many steps of its virtual machine, some ten milliseconds, SQLite asks whether to go on."""
+
+_STEPS_AT_LEAST, _STEPS_A_BYTE = 50_000_000, 200
+"""Steps that reading a ledger may take in all: half a second of them, and so many for each byte. All that is done
+with one takes fewer than ten."""
+
 _COMPANIONS = ("-wal", "-shm", "-journal")
 """How the names go on of the files that SQLite keeps beside a database (SQLite, "Temporary Files")."""
 
@@ -144,6 +151,7 @@ def connect_finished(path: Path) -> sqlite3.Connection | None:
         f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
     )
     connection.row_factory = sqlite3.Row
+    _bound(connection, path)
     _see_shape(connection)
     return connection
 
@@ -160,6 +168,7 @@ def connect_live(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA query_only = ON")
+    _bound(connection, path)
     _see_shape(connection)
     return connection
 
@@ -169,6 +178,24 @@ def _format_of(connection: sqlite3.Connection) -> int:
     if found not in (0, FORMAT):
         raise sqlite3.DatabaseError(f"the ledger has format {found}, this thingmill reads format {FORMAT}")
     return found
+
+
+def _bound(connection: sqlite3.Connection, path: Path) -> None:
+    """Let reading take no more than a ledger of its size can.
+
+    Pages that somebody else arranged may name one another, so that a small file has rows without end; a reading
+    that takes too long is broken off. Between its steps Ctrl-C is seen, too.
+    """
+    log = path.with_name(path.name + "-wal")
+    size = path.stat().st_size + (log.stat().st_size if log.exists() else 0)
+    left = max(size * _STEPS_A_BYTE, _STEPS_AT_LEAST)
+
+    def looked() -> int:
+        nonlocal left
+        left -= _STEPS_AT_ONCE
+        return left < 0
+
+    connection.set_progress_handler(looked, _STEPS_AT_ONCE)
 
 
 def _see_shape(connection: sqlite3.Connection) -> None:
@@ -221,6 +248,12 @@ def readable(path: Path | None = None) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        if str(error) == "interrupted":
+            raise RunFolderError(
+                f"{shown} was not read to its end: it has more rows than a file of its size can, or Ctrl-C was "
+                "pressed",
+                advice="do not use a run folder that is like that; get it anew from where it was made",
+            ) from error
         if "malformed JSON" in str(error):
             raise RunFolderError(
                 f"{shown} has a row that no thingmill can have written",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.quotas import Grant
 from pipeline.begun import NONE_BEGUN, begun
+from pipeline.binding import LACKS
 from pipeline.counting import counted, verb
 from pipeline.device import State
 from pipeline.published import number
@@ -39,6 +40,9 @@ REVOKED = "REVOKED"
 _SHOWN = {"failed": FAILED, "revoked": REVOKED}
 
 _EXAMPLES = 100
+
+_MOST_LACKS = 10
+"""Sentences on what joint reports lack that are told."""
 
 _MOST_CAUSES = 1000
 """Causes that are told apart; a run has a handful, and one that somebody else made may have any number."""
@@ -92,6 +96,7 @@ class Summary:
         issued: Certificates that are on record, those of processes that were killed and those taken back included.
         revoked_at: When a device was last taken back, or None where none was.
         begun: What is left of a revoke that was begun and has not come to its end.
+        lacks: What it is not whole for though no device shows it, where it was put together from several runs.
     """
 
     run: str
@@ -114,6 +119,7 @@ class Summary:
     origins: tuple[Origin, ...] = ()
     revoked_at: datetime | None = None
     begun: Begun = NONE_BEGUN
+    lacks: tuple[str, ...] = ()
 
     @property
     def usage(self) -> Usage:
@@ -126,18 +132,20 @@ class Summary:
         revoked, done = self.outcomes["revoked"], self.outcomes["done"]
         every = f"{counted(self.total, 'device')} {verb('are', self.total)}"
         if self.total in (revoked, done) and not self.begun.left:
-            return f"{'' if self.total == 1 else 'all '}{every} {'revoked' if revoked else 'done'}"
+            all_of_them = f"{'' if self.total == 1 else 'all '}{every} {'revoked' if revoked else 'done'}"
+            return "; ".join([all_of_them, *self.lacks])
         first = "revoked" if revoked else "done"
         left = {name: number for name, number in self.outcomes.items() if number and name != first}
         rest = "".join(f", {number:,} {name}" for name, number in left.items())
         if self.begun.left:
             rest += f"; a revoke was begun and has {self.begun.left:,} left"
-        return f"{self.outcomes[first]:,} of {every} {first}{rest}"
+        return "; ".join([f"{self.outcomes[first]:,} of {every} {first}{rest}", *self.lacks])
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left to do: every device is done, was left alone, or was taken back."""
-        return self.outcomes["open"] == 0 and self.outcomes["failed"] == 0 and not self.begun.left
+        left = self.outcomes["open"] or self.outcomes["failed"] or self.begun.left or self.lacks
+        return not left
 
     @property
     def is_good(self) -> bool | None:
@@ -200,6 +208,7 @@ def summarise(reader: Reader, folder: RunFolder) -> Summary:
         ),
         revoked_at=_moment(reader.last_revoked()),
         begun=begun(reader),
+        lacks=tuple(printable(line) for line in meta.get(LACKS, "").splitlines()[:_MOST_LACKS]),
         issued=sum(number for state, number in at.items() if state >= State.ISSUED),
     )
 

@@ -46,6 +46,7 @@ def document(summary: Summary) -> dict[str, Any]:
         "merged_from": [
             {"run": origin.run, "folder": origin.folder, "devices": origin.devices} for origin in summary.origins
         ],
+        "lacks": list(summary.lacks),
         "devices": summary.total,
         "keys_held_by": {"station": summary.total - summary.with_csr, "device": summary.with_csr},
         "states": dict(summary.states),

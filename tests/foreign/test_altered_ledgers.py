@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.ledger.schema import FORMAT
+from tests.foreign.pages import make_endless
 from tests.foreign.test_handed_over import LOOKS, given_run, whole
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ FORMULA = "outcome = '=cmd|''/C calc''!A0'"
     [
         (update(FORMULA), "no thingmill can have written"),
         (update("state = 99"), "no thingmill can have written"),
+        (update("thing_name = 'x;touch y;#'"), "no thingmill can have written"),
+        (update("folded = 'another'"), "no thingmill can have written"),
         (update("description = '{'"), "no thingmill can have written"),
         (update("seq = -5"), "a device without a number"),
         ((f"PRAGMA user_version = {FORMAT - 1}",), f"format {FORMAT - 1}"),
@@ -74,3 +77,18 @@ def test_every_command_refuses_it(given_run: Stage, statements: tuple[str, ...],
         assert "Traceback" not in ended.err
         assert ended.code == 0 or word in ended.err
     assert not (given_run.home / "found.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["status"], "more rows than a file of its size can"),
+        (["merge", "--name", "both"], "no thingmill can have written"),
+        (["verify"], "no thingmill can have written"),
+    ],
+)
+def test_rows_without_end_are_not_read_to_their_end(given_run: Stage, words: list[str], said: str) -> None:
+    """A small ledger whose pages name one another is given up soon, and not after billions of rows."""
+    make_endless(given_run.run_folder / "ledger.db", "devices")
+    ended = given_run.call(words[0], "lot", *words[1:])
+    assert (ended.code, said in ended.err) == (4, True)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
+import shutil
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
+from pipeline.begun import begin
+from pipeline.device import State
+from pipeline.ledger import Ledger
 from pipeline.part import Part
+from pipeline.scope import Scope
 from tests.core.mill import POLICY
 from tests.foreign.stage import FAST
 from tests.parts.test_runs import NAMES, provision
@@ -121,6 +129,92 @@ def test_two_certificates_for_one_device_are_a_failure(stage: Stage) -> None:
     found = merge(stage, "a", "b", "--name", "both")
     assert found["summary"]["outcomes"]["done"] == 3
     assert found["overlaps"]["with_two_certificates"] == 0
+
+
+def test_the_reports_say_what_is_missing(stage: Stage, parts: list[str]) -> None:
+    """Whoever gets the page alone, or has it written again, does not take two parts of three for all."""
+    found = merge(stage, parts[0], parts[2], code=1)
+    assert found["summary"]["lacks"] == ["1 part is missing: 2/3"]
+    page = (stage.home / "output" / "lot-merged" / "report.html").read_text(encoding="utf-8")
+    assert re.search(r'<h1 class="warn">all \d+ devices are done; 1 part is missing: 2/3</h1>', page)
+    ended = stage.call("report", "lot-merged")
+    assert "1 part is missing: 2/3" in ended.out.splitlines()[0]
+
+
+def test_runs_of_one_name_are_told_apart(stage: Stage) -> None:
+    """A part that two stations have by mistake has one name in both folders: then these are named whole."""
+    stage.write("a.txt", "one\n")
+    for output in ("east", "west"):
+        assert call(stage, "a.txt", "--existing", "add", "--output", output).code == 0
+    ended = stage.call("merge", "east/a", "west/a")
+    assert ended.code == 1
+    places = [str(stage.home.resolve() / output / "a") for output in ("east", "west")]
+    assert f"two: one ({places[0]} and {places[1]})".removeprefix("two: ") in ended.out
+
+
+def test_a_copy_of_a_run_hides_no_second_certificate(stage: Stage) -> None:
+    """Whatever a third run says of the device, it has two certificates."""
+    stage.write("a.txt", "one\n")
+    stage.write("b.txt", "one\n")
+    assert call(stage, "a.txt").code == 0
+    assert call(stage, "b.txt", "--existing", "add").code == 0
+    shutil.copytree(stage.home / "output" / "a", stage.home / "output" / "copy")
+    for order in (("a", "b", "copy"), ("copy", "b", "a"), ("a", "copy", "b")):
+        found = merge(stage, *order, "--name", "all", code=1)
+        assert [group["code"] for group in found["summary"]["failures"]] == ["InTwoRuns"]
+
+
+@pytest.mark.parametrize(
+    ("how", "whole"),
+    [
+        ("state = 6, outcome = NULL", False),
+        ("state = 6, outcome = 'failed', failed_step = 7, error_code = 'AccessDeniedException'", False),
+        ("state = 6, outcome = 'failed', failed_step = 7, error_code = 'ThingContested'", True),
+        ("state = 6, outcome = 'revoked'", True),
+        ("state = 5, outcome = NULL", True),
+    ],
+)
+def test_a_certificate_that_may_be_attached_is_told(stage: Stage, how: str, whole: bool) -> None:
+    """A run that was stopped between attaching a certificate and noting that is no proof that all is well."""
+    assert (State.ISSUED, State.BUNDLED) == (5, 6)
+    stage.write("a.txt", "one\n")
+    stage.write("b.txt", "one\n")
+    assert call(stage, "a.txt").code == 0
+    assert call(stage, "b.txt", "--existing", "add").code == 0
+    with closing(sqlite3.connect(stage.home / "output" / "b" / "ledger.db", isolation_level=None)) as connection:
+        connection.execute(f"UPDATE devices SET {how}")  # noqa: S608  our own
+    for order in (("a", "b"), ("b", "a")):
+        found = merge(stage, *order, "--name", "both", code=0 if whole else 1)
+        assert found["whole"] is whole
+    if not whole:
+        [group] = found["summary"]["failures"]
+        assert group["message"] == "the thing one has a certificate of a and perhaps one of b"
+
+
+def test_a_revoke_that_was_begun_keeps_it_from_being_whole(stage: Stage) -> None:
+    """Devices that are being taken back are not done, whatever their state: the run and their number are told."""
+    stage.write("a.txt", "one\ntwo\n")
+    assert call(stage, "a.txt").code == 0
+
+    async def work() -> None:
+        async with Ledger(stage.home / "output" / "a" / "ledger.db") as ledger:
+            await begin(ledger, Scope())
+
+    anyio.run(work)
+    found = merge(stage, "a", "--name", "joint", code=1)
+    assert (found["whole"], found["revoke_left"]) == (False, [{"run": "a", "devices": 2}])
+    ended = stage.call("merge", "a", "--name", "joint")
+    assert "a revoke of a was begun: 2 devices are left to take back" in ended.out
+
+
+def test_a_folder_that_no_report_can_name_is_refused(stage: Stage) -> None:
+    """A folder whose name is not UTF-8 is no run to be merged, and no traceback."""
+    stage.write("a.txt", "one\n")
+    assert call(stage, "a.txt").code == 0
+    odd = os.fsdecode(bytes(stage.home / "output") + b"/b\xff")
+    (stage.home / "output" / "a").rename(odd)
+    ended = stage.call("merge", odd, "--name", "joint")
+    assert (ended.code, "is not UTF-8" in ended.err) == (2, True)
 
 
 def test_a_device_that_one_run_did_is_done(stage: Stage) -> None:

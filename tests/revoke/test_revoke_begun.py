@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.begun import begun
+from pipeline.begun import Begun, begun
 from pipeline.device import State
 from pipeline.errors import InterruptedRunError, RunFolderError
 from pipeline.layout import RunFolder
@@ -23,7 +23,6 @@ from tests.support.awsiot import Fail
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.begun import Begun
     from tests.core.mill import Mill
 
 LOT = "one\ntwo\nthree\n"
@@ -142,6 +141,12 @@ async def test_the_reports_say_that_a_revoke_has_not_ended(mill: Mill) -> None:
         "to end the revoke, run with the options of the account",
         "  thingmill revoke run --device one --device two",
     ]
+
+
+def test_names_in_a_command_are_quoted_for_a_shell() -> None:
+    """Whoever copies what ends a revoke runs that, whatever the ledger calls its devices."""
+    left = Begun((Scope(devices=("x;touch y;#", "two")),), 2, 0)
+    assert left.commands("a b") == "thingmill revoke 'a b' --device 'x;touch y;#' --device two"
 
 
 @pytest.mark.parametrize("note", ["", "null", "[1]", '[{"devices": 1}]', "[" * 100_000])
