@@ -136,6 +136,8 @@ def test_the_reports_say_what_is_missing(stage: Stage, parts: list[str]) -> None
     found = merge(stage, parts[0], parts[2], code=1)
     assert found["summary"]["lacks"] == ["1 part is missing: 2/3"]
     page = (stage.home / "output" / "lot-merged" / "report.html").read_text(encoding="utf-8")
+    assert 'href="audit.jsonl"' not in page  # it is beside each of the runs
+    assert "What the last process was told" not in page
     assert re.search(r'<h1 class="warn">all \d+ devices are done; 1 part is missing: 2/3</h1>', page)
     ended = stage.call("report", "lot-merged")
     assert "1 part is missing: 2/3" in ended.out.splitlines()[0]
