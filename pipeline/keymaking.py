@@ -40,11 +40,13 @@ class KeyOrder:
     expected: str | None = None
     seal: Seal | None = None
 
-    def carry_out(self, made: Callable[[KeyType], PrivateKey] = keys.generate) -> KeyReceipt:
+    def carry_out(
+        self, made: Callable[[KeyType, str], tuple[PrivateKey, str]] = keys.generate_signed
+    ) -> KeyReceipt:
         """Have key and CSR on disk, and return the receipt for them; a key that is there already is taken up.
 
         Args:
-            made: Returns a new key, where none is there yet.
+            made: Returns a new key and its CSR for the common name, where none is there yet.
 
         Raises:
             DeviceError: A key is there that this run cannot have made, or the one that should be there is not.

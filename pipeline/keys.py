@@ -43,6 +43,7 @@ __all__ = [
     "ensure_key",
     "fits",
     "generate",
+    "generate_signed",
     "is_pair",
     "is_whole",
     "key_file",
@@ -76,6 +77,12 @@ def sign_request(key: PrivateKey, common_name: str) -> str:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA512())
     return request.public_bytes(Encoding.PEM).decode("ascii")
+
+
+def generate_signed(key_type: KeyType, common_name: str) -> tuple[PrivateKey, str]:
+    """Return a new private key, and the CSR that is signed with it."""
+    key = generate(key_type)
+    return key, sign_request(key, common_name)
 
 
 def spki_sha256(public_key: PublicKeyTypes) -> str:
@@ -119,7 +126,7 @@ def ensure_key(
     common_name: str,
     key_type: KeyType,
     expected: str | None = None,
-    made: Callable[[KeyType], PrivateKey] = generate,
+    made: Callable[[KeyType, str], tuple[PrivateKey, str]] = generate_signed,
 ) -> KeyReceipt:
     """Have key and CSR of a device on disk, and return the receipt for them.
 
@@ -129,10 +136,11 @@ def ensure_key(
         common_name: The CSR's only name.
         key_type: The key to make.
         expected: The SPKI hash of a key that was made before: then none other will do.
-        made: Returns a new key, where none is there yet.
+        made: Returns a new key and its CSR for the common name, where none is there yet.
 
     A key that a killed run left whole is taken up, not made again: it has never left the machine, and a key is
-    never overwritten. The key itself exists only in this process and in its file.
+    never overwritten. The key itself exists only in this process and in its file. A new one has signed its CSR
+    before it is stored: one that cannot sign would be found in the folder by the next run.
 
     Raises:
         DeviceError: A key is there that this run cannot have made.
@@ -150,14 +158,14 @@ def ensure_key(
             advice="it was never sent anywhere: give the recipients as before, or move it away",
         )
     try:
-        key = _load(path, key_type)
+        key, csr = _taken_up(path, key_type, common_name)
     except FileNotFoundError:
         if expected is not None:
             raise lost(2, thing_name) from None
-        key = _make(path, key_type, made)
+        key, csr = _make(path, key_type, common_name, made)
     if expected is not None and spki_sha256(key.public_key()) != expected:
         raise lost(2, thing_name)
-    return _store(folder, thing_name, sign_request(key, common_name))
+    return _store(folder, thing_name, csr)
 
 
 def store_csr(folder: Path, thing_name: str, csr: str) -> KeyReceipt:
@@ -228,15 +236,22 @@ def lost(step: int, thing_name: str) -> DeviceError:
     )
 
 
-def _make(path: Path, key_type: KeyType, made: Callable[[KeyType], PrivateKey]) -> PrivateKey:
-    key = made(key_type)
+def _taken_up(path: Path, key_type: KeyType, common_name: str) -> tuple[PrivateKey, str]:
+    key = _load(path, key_type)
+    return key, sign_request(key, common_name)
+
+
+def _make(
+    path: Path, key_type: KeyType, common_name: str, made: Callable[[KeyType, str], tuple[PrivateKey, str]]
+) -> tuple[PrivateKey, str]:
+    key, csr = made(key_type, common_name)
     try:
         files.create_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), files.SECRET)
     except FileExistsError:
         # A worker that was given up for dead has just written it; a key is never overwritten.
-        return _load(path, key_type)
+        return _taken_up(path, key_type, common_name)
     failpoints.hit("key.durable")
-    return key
+    return key, csr
 
 
 def _store(folder: Path, thing_name: str, csr: str) -> KeyReceipt:

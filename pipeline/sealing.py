@@ -122,7 +122,7 @@ def ensure_sealed_key(
     key_type: KeyType,
     expected: str | None,
     seal: Seal,
-    made: Callable[[KeyType], PrivateKey] = keys.generate,
+    made: Callable[[KeyType, str], tuple[PrivateKey, str]] = keys.generate_signed,
 ) -> KeyReceipt:
     """Have a sealed key and its CSR on disk, and return the receipt for them.
 
@@ -133,7 +133,7 @@ def ensure_sealed_key(
         key_type: The key to make.
         expected: The SPKI hash of a key that was made before: then none other will do.
         seal: Encrypts the key.
-        made: Returns a new key, where none is there yet.
+        made: Returns a new key and its CSR for the common name, where none is there yet.
 
     Raises:
         DeviceError: A key is there that this run cannot have made, or the one that should be there is not.
@@ -146,7 +146,7 @@ def ensure_sealed_key(
     except FileNotFoundError:
         if expected is not None:
             raise keys.lost(2, thing_name) from None
-        return _make(folder, thing_name, common_name, partial(made, key_type), seal)
+        return _make(folder, thing_name, partial(made, key_type, common_name), seal)
     if not is_sealed(sealed):
         raise _strange(path, "is not encrypted as the keys of this run are")
     receipt = _take_up(path, thing_name, sealed, expected)
@@ -155,16 +155,13 @@ def ensure_sealed_key(
     return receipt
 
 
-def _make(
-    folder: Path, thing_name: str, common_name: str, made: Callable[[], PrivateKey], seal: Seal
-) -> KeyReceipt:
+def _make(folder: Path, thing_name: str, made: Callable[[], tuple[PrivateKey, str]], seal: Seal) -> KeyReceipt:
     if keys.key_file(folder, thing_name) is not None:
         raise _strange(folder / f"{thing_name}.key", "is not encrypted as the keys of this run are")
     files.sweep_temporaries(folder)
     # Only the CSR of a key that was moved away can be here.
     files.remove(folder / f"{thing_name}.csr")
-    key = made()
-    csr = keys.sign_request(key, common_name)
+    key, csr = made()
     sealed = seal.seal(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
     files.replace_whole(_pending(folder, sealed), csr.encode("ascii"))
     path = folder / f"{thing_name}.key{seal.suffix}"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
-__all__ = ["CHEAP", "COSTLY", "Workers", "process_pool"]
+__all__ = ["CHEAP", "COSTLY", "UnfitAnswerError", "Workers", "attempt", "process_pool"]
 
 T = TypeVar("T")
 
@@ -48,6 +48,10 @@ _PLACES = 6
 
 _MOST_REPLACEMENTS = 3
 """Pools in a row that may break without finishing a task, before the machine is taken to be at fault."""
+
+
+class UnfitAnswerError(ThingmillError):
+    """What came back for a task is not one result for each of its jobs; a cluster may answer anything."""
 
 
 def process_pool(workers: int) -> Executor:
@@ -145,6 +149,7 @@ class Workers:
             job: What can be pickled, such as a ``partial`` of a module's function, and may be done more than once.
 
         Raises:
+            UnfitAnswerError: What came back is not one result for each job.
             ThingmillError: The job's own, or workers die again and again.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -178,7 +183,8 @@ class Workers:
                 executor = self._current()
                 # In a thread: the first task of a pool waits for its fork server to start.
                 task = await anyio.to_thread.run_sync(executor.submit, _do, jobs)
-            results = await asyncio.wrap_future(task)
+            answer = await asyncio.wrap_future(task)
+            results = _one_each(answer, len(jobs))
         except BrokenExecutor:
             await self._replace(executor, batch)
             return
@@ -216,13 +222,25 @@ class Workers:
 def _do(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
     """Run in a worker: one result for each job, so that one that fails takes none of the others along."""
     if len(jobs) == 1:
-        return [_attempt(jobs[0])]
+        return [attempt(jobs[0])]
     # Cheap jobs mostly wait for the disk, and a disk that is asked for several fsyncs at once does them together.
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        return list(threads.map(_attempt, jobs))
+        return list(threads.map(attempt, jobs))
 
 
-def _attempt(job: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever the job returns
+def _one_each(answer: object, jobs: int) -> list[Any]:
+    if not isinstance(answer, list) or len(answer) != jobs:
+        raise UnfitAnswerError("what a worker sent back is not one result for each of its jobs")
+    return answer
+
+
+def attempt(job: Callable[[], Any], what: str = "a worker") -> Any:  # noqa: ANN401  whatever the job returns
+    """Return what a job returns, or the error that it ends with; of one that nobody foresaw only its places.
+
+    Args:
+        job: What is done.
+        what: What failed, in the message of an error that nobody foresaw.
+    """
     try:
         return job()
     except ThingmillError as error:
@@ -234,7 +252,7 @@ def _attempt(job: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever the job r
         frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
         places = ", ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
         return ThingmillError(
-            f"a worker failed in a way that nobody foresaw: {type(error).__name__} at {places}",
+            f"{what} failed in a way that nobody foresaw: {type(error).__name__} at {places}",
             advice="this is a fault of thingmill or of a library: report it with these places",
         )
 

@@ -130,6 +130,13 @@ def test_a_key_file_that_is_no_key_is_named_and_left_alone(tmp_path: Path, conte
     assert "AAAA" not in str(caught.value)
 
 
+def test_a_key_that_cannot_sign_is_not_stored(tmp_path: Path) -> None:
+    """What fails before there is a CSR leaves no key that the next run would find strange."""
+    with pytest.raises(ValueError, match="length"):  # no X.509 common name is empty
+        keys.ensure_key(tmp_path / "a", "a", "", KeyType.EC_P256)
+    assert list((tmp_path / "a").iterdir()) == []
+
+
 def test_a_key_of_another_type_is_not_used(tmp_path: Path) -> None:
     """A P-256 key in the folder of a run that makes P-384 keys is refused."""
     keys.ensure_key(tmp_path / "a", "a", "a", KeyType.EC_P256)

@@ -4,7 +4,8 @@
 ``address``               a scheduler's address, and which ones are refused
 ``job``                   what a worker does: make a key, seal it
 ``channel``               the run's side of the seal: what comes back is opened and looked at
-``connection``            Dask's client, with TLS as its own configuration has it
+``client``                Dask's client, which hears nobody but whom it asked
+``connection``            one of these, with TLS as Dask's own configuration has it
 ``versions``              what must be the same at the run, the scheduler and each worker
 ``executor``              the cluster as a ``concurrent.futures.Executor``
 ``making``                keys for a run: ordered, opened, stored

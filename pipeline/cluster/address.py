@@ -13,7 +13,7 @@ from pipeline.text import printable
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-__all__ = ["cluster_at"]
+__all__ = ["cluster_at", "is_on_loopback"]
 
 _FORM = "give it as tls://HOST:PORT, as the scheduler says it when it starts"
 
@@ -23,7 +23,7 @@ def cluster_at(url: str, *, insecure: bool) -> Cluster:
 
     Args:
         url: ``tls://HOST:PORT``, or ``tcp://HOST:PORT``.
-        insecure: Whether a scheduler on loopback may be without TLS.
+        insecure: Whether the cluster is on loopback and without TLS.
 
     Raises:
         UsageError: Keys are not made by way of this address.
@@ -46,7 +46,21 @@ def cluster_at(url: str, *, insecure: bool) -> Cluster:
         raise UsageError(f"--workers {shown} is no address of a scheduler", advice=_FORM)
     if parts.scheme == "tcp":
         _refuse_in_clear(parts.hostname, shown, insecure=insecure)
+    elif insecure:
+        raise UsageError(
+            f"--insecure-workers is for a cluster without TLS on this machine, and {shown} is reached over TLS",
+            advice="leave --insecure-workers out; the workers of this scheduler have to be reached over TLS too",
+        )
     return Cluster(url, insecure=insecure)
+
+
+def is_on_loopback(address: str) -> bool:
+    """Whether an address, as a worker or a scheduler has it, is one in clear that does not leave this machine."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme == "tcp" and _is_loopback(parts.hostname or "")
 
 
 def _split(url: str) -> tuple[SplitResult, int | None]:

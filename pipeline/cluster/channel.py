@@ -5,13 +5,14 @@ use to another. Whatever a cluster answers is foreign until it was looked at: it
 device that it was ordered for, and to be a whole key of the type that was asked for.
 
 A CSR does not come back with it. It is signed here, by the code that signs it for any key, and so there is none
-that could name somebody else.
+that could name somebody else. That the signature is valid is seen before anything of the key is stored.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryptography import x509
 from cryptography.exceptions import InternalError, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Channel"]
 
 _EXPONENT = 65537
+_APART_BITS = 100
+"""By how many bits p and q may agree from the top: their distance is over 2^(nlen/2 - 100) (FIPS 186-5, A.1.3)."""
 
 
 class Channel:
@@ -55,8 +58,8 @@ class Channel:
         """Return what a worker is asked for."""
         return Wanted(self._public_key, order.thing_name, order.common_name, order.key_type)
 
-    def open(self, wanted: Wanted, answer: object) -> PrivateKey:
-        """Return the key that a worker made.
+    def open(self, wanted: Wanted, answer: object) -> tuple[PrivateKey, str]:
+        """Return the key that a worker made, and the CSR that was signed with it here.
 
         Args:
             wanted: What it was asked for.
@@ -65,12 +68,14 @@ class Channel:
         Raises:
             DeviceError: It is no such key.
         """
-        if not isinstance(answer, SealedKey):
+        # A pickle can have left the fields away.
+        version, data = getattr(answer, "thingmill", None), getattr(answer, "data", None)
+        if not isinstance(answer, SealedKey) or not isinstance(version, str) or not isinstance(data, bytes):
             raise _strange("what came back is no sealed key")
-        if answer.thingmill != pipeline.__version__:
-            raise _strange(f"it was made by thingmill {printable(str(answer.thingmill), 40)}")
+        if version != pipeline.__version__:
+            raise _strange(f"it was made by thingmill {printable(version, 40)}")
         try:
-            key = self._opened(wanted, answer.data)
+            key = self._opened(wanted, data)
         except (ValueError, TypeError, InvalidTag, UnsupportedAlgorithm, InternalError):
             # Without the cause: what a parser says of a key could quote it.
             key = None
@@ -78,24 +83,46 @@ class Channel:
             raise _strange("what came back does not open, or was made for another device")
         if not _is_as_asked(key, wanted.key_type):
             raise _strange(f"what came back is no whole {wanted.key_type} key")
-        return key
+        csr = _signed(key, wanted.common_name)
+        if csr is None:
+            raise _strange("with the key that came back nothing can be signed")
+        return key, csr
 
     def _opened(self, wanted: Wanted, data: bytes) -> PrivateKey | None:
         der = SUITE.decrypt(data, self._private_key, info=wanted.binding)
         # The numbers are looked at below, all but whether p and q are prime: that takes half a second for 4,096
-        # bits, and who makes keys could make weak ones that are.
+        # bits, and who makes keys could make weak ones that are. Where they are not, the signature is not valid.
         key = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         return key if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else None
 
 
 def _is_as_asked(key: PrivateKey, key_type: KeyType) -> bool:
-    public_key = key.public_key()
-    if isinstance(public_key, rsa.RSAPublicKey) and public_key.public_numbers().e != _EXPONENT:
-        return False
     try:
-        return keys.fits(public_key, key_type) and keys.is_pair(key)
-    except (ValueError, ArithmeticError):
+        whole = keys.fits(key.public_key(), key_type) and keys.is_pair(key)
+        return whole and (not isinstance(key, rsa.RSAPrivateKey) or _is_strong(key))
+    except (ValueError, ArithmeticError, InternalError):
         return False
+
+
+def _is_strong(key: rsa.RSAPrivateKey) -> bool:
+    """Whether the numbers are of the sizes that a generator gives them (FIPS 186-5, A.1.1 and A.1.3)."""
+    numbers = key.private_numbers()
+    p, q, half = numbers.p, numbers.q, key.key_size // 2
+    return (
+        numbers.public_numbers.e == _EXPONENT
+        and p % 2 == q % 2 == 1
+        and p.bit_length() == q.bit_length() == half
+        and abs(p - q) > 1 << (half - _APART_BITS)
+    )
+
+
+def _signed(key: PrivateKey, common_name: str) -> str | None:
+    try:
+        csr = keys.sign_request(key, common_name)
+        return csr if x509.load_pem_x509_csr(csr.encode("ascii")).is_signature_valid else None
+    except (ValueError, ArithmeticError, InternalError):
+        # Without the cause, as above.
+        return None
 
 
 def _strange(what: str) -> DeviceError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -34,18 +35,19 @@ def connect(cluster: Cluster) -> Any:  # noqa: ANN401  of an extra
 
     Raises:
         UsageError: The extra is not installed, or Dask's configuration has no TLS that can be used.
-        ThingmillError: One of the two does not accept the other's certificate.
+        ThingmillError: One of the two does not accept the other's certificate, or speaks no TLS.
         OSError: The scheduler does not answer.
     """
     security = _security(cluster)
-    from distributed import Client  # noqa: PLC0415
     from distributed.comm.core import FatalCommClosedError  # noqa: PLC0415
     from distributed.versions import VersionMismatchWarning  # noqa: PLC0415
+
+    from pipeline.cluster.client import DeafClient  # noqa: PLC0415
 
     # What it is about is looked at by ``versions``, and said once.
     warnings.filterwarnings("ignore", category=VersionMismatchWarning)
     try:
-        return Client(
+        return DeafClient(
             cluster.scheduler,
             security=security,
             timeout=_CONNECT_SECONDS,
@@ -53,12 +55,14 @@ def connect(cluster: Cluster) -> Any:  # noqa: ANN401  of an extra
             direct_to_workers=False,
             name="thingmill",
         )
-    except FatalCommClosedError as error:
-        # It does not get better by being tried again.
+    except (FatalCommClosedError, ValueError) as error:
+        # It does not get better by being tried again. The second is tornado's word for a scheduler that talks
+        # before the handshake.
         raise ThingmillError(
             f"the scheduler at {printable(cluster.scheduler)} and this machine do not accept each other's "
-            "certificates",
-            advice=f"both have to be from the authority in ca-file, and valid now; {_HOW}",
+            "certificates, or it speaks no TLS",
+            advice="both certificates have to be from the authority in ca-file, and valid now, and the scheduler "
+            f"started with --protocol tls; {_HOW}",
         ) from error
 
 
@@ -91,12 +95,20 @@ def _security(cluster: Cluster) -> Any:  # noqa: ANN401  as above
         security.get_connection_args("client")
     except OSError as error:
         # Without the values: Dask takes a key itself in the place of its file.
+        files = needed | {"client.key": security.tls_client_key}
+        absent = [name for name, value in files.items() if value and not _is_there(value)]
+        why = f"{' and '.join(absent)}: no such file" if absent else printable(error.strerror or str(error))
         raise UsageError(
             "the certificates that Dask's configuration names (distributed.comm.tls: ca-file, client.cert, "
-            f"client.key) cannot be used: {printable(error.strerror or str(error))}",
+            f"client.key) cannot be used: {why}",
             advice=f"see that the three files are there, belong together, and may be read; {_HOW}",
         ) from None
     return security
+
+
+def _is_there(value: str) -> bool:
+    """Whether a setting is a file that is there, or the text of one itself."""
+    return "\n" in value or os.path.exists(value)  # noqa: PTH110  a path of any length
 
 
 def _silence() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import anyio
 import anyio.to_thread
@@ -16,7 +16,7 @@ from pipeline.cluster.executor import ClusterExecutor
 from pipeline.cluster.job import make_sealed
 from pipeline.errors import ThingmillError
 from pipeline.hardening import harden
-from pipeline.workers import Workers
+from pipeline.workers import UnfitAnswerError, Workers, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,12 +90,23 @@ class ClusterKeys:
         if order.expected is not None or keys.key_file(order.folder, order.thing_name) is not None:
             return await self._here.make(order)
         wanted = self._channel.wanted(order)
-        answer = await self._workers.do(partial(make_sealed, wanted))
+        answer: object
+        try:
+            answer = await self._workers.do(partial(make_sealed, wanted))
+        except UnfitAnswerError:
+            answer = None  # no sealed key, so it fails the device
         return await anyio.to_thread.run_sync(self._store, order, wanted, answer, limiter=self._storing)
 
     def _store(self, order: KeyOrder, wanted: Wanted, answer: object) -> KeyReceipt:
-        key = self._channel.open(wanted, answer)
-        return order.carry_out(lambda _: key)
+        # As in a worker: what a library says of a key may quote it, and stays in this process.
+        found = attempt(partial(self._opened_and_stored, order, wanted, answer), "the storing of a key")
+        if isinstance(found, ThingmillError):
+            raise found
+        return cast("KeyReceipt", found)
+
+    def _opened_and_stored(self, order: KeyOrder, wanted: Wanted, answer: object) -> KeyReceipt:
+        made = self._channel.open(wanted, answer)
+        return order.carry_out(lambda *_: made)
 
     def _threads(self) -> int:
         return max(self._executor.threads, 1) if self._executor is not None else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cluster.address import is_on_loopback
 from pipeline.cluster.versions import PACKAGES, differences
 from pipeline.errors import ThingmillError
 from pipeline.text import printable
@@ -17,6 +18,7 @@ _ANSWER_SECONDS = 10.0
 """How long the scheduler and the workers may take to answer a question."""
 
 _SAME = "install the same there as here (docs/cluster.md, Versions)"
+_TLS = "start it with TLS (docs/cluster.md)"
 
 
 class Roll:
@@ -24,7 +26,7 @@ class Roll:
 
     Args:
         scheduler: Where the scheduler is, for messages.
-        encrypted: Whether workers have to be reached over TLS, as the scheduler is.
+        encrypted: Whether all workers have to be reached over TLS; if not, those on loopback need not be.
         note: Is told of each worker that is left alone.
     """
 
@@ -68,11 +70,15 @@ class Roll:
         refused = {address: why for address, why in self._refused.items() if address in there}
         usable = {address: threads for address, threads in self._threads.items() if address in there}
         new = [address for address in there if address not in refused and address not in usable]
-        for address, versions in self._ask_workers(client, new).items():
-            found = self._against(address, differences(_here(), versions or {}))
+        for address in new:
+            # On its way an order in clear could be exchanged for one that is sealed to somebody else.
+            if not self._may_have_orders(address):
+                refused[address] = self._refuse(address, ["it is not reached over TLS"], _TLS)
+        asked = [address for address in new if address not in refused]
+        for address, versions in self._ask_workers(client, asked).items():
+            found = differences(_here(), versions)
             if found:
-                refused[address] = _SAME
-                self._note(f"the worker at {printable(address, 100)} makes no keys: {', '.join(found)}; {_SAME}")
+                refused[address] = self._refuse(address, found, _SAME)
             else:
                 usable[address] = there[address]
         self._threads, self._refused = usable, refused
@@ -103,10 +109,12 @@ class Roll:
         )
         return answers
 
-    def _against(self, address: str, found: list[str]) -> list[str]:
-        if self._encrypted and not address.startswith("tls://"):
-            return [*found, "it is not reached over TLS"]
-        return found
+    def _refuse(self, address: str, found: list[str], advice: str) -> str:
+        self._note(f"the worker at {printable(address, 100)} makes no keys: {', '.join(found)}; {advice}")
+        return advice
+
+    def _may_have_orders(self, address: str) -> bool:
+        return address.startswith("tls://") or (not self._encrypted and is_on_loopback(address))
 
 
 def _here() -> dict[str, Any]:

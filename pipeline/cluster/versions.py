@@ -17,14 +17,15 @@ PACKAGES = ("thingmill", "cryptography")
 _SAME = (*PACKAGES, "distributed")
 
 
-def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+def differences(here: Mapping[str, Any], there: object) -> list[str]:
     """Return what differs between this process and another one, one phrase each.
 
     Args:
         here: What ``distributed.versions.get_versions`` says of this process.
-        there: What it says of the other one; foreign.
+        there: What the other one says of itself; foreign, and may be anything.
     """
-    ours, theirs = here["packages"], there.get("packages") or {}
+    said = there.get("packages") if isinstance(there, dict) else None
+    ours, theirs = here["packages"], said if isinstance(said, dict) else {}
     found = [
         _phrase(name, _text(ours.get(name)), _text(theirs.get(name)))
         for name in _SAME

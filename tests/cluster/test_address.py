@@ -34,6 +34,8 @@ def test_a_scheduler_is_reached_over_tls_or_on_this_machine(url: str, insecure: 
         ("tcp://0.0.0.0:8786", True, "is on another machine"),
         ("tcp://127.0.0.1.example:8786", True, "is on another machine"),
         ("tcp://127.0.0.1:8786", False, "is not reached over TLS"),
+        ("tls://scheduler:8786", True, "is reached over TLS"),
+        ("tls://127.0.0.1:8786", True, "is reached over TLS"),
         ("ws://127.0.0.1:8786", True, "neither a number of processes nor the address"),
         ("inproc://127.0.0.1:8786", True, "neither a number of processes nor the address"),
         ("https://scheduler:8786", False, "neither a number of processes nor the address"),

@@ -22,8 +22,9 @@ from pipeline.cluster.job import SealedKey, Wanted, make_sealed
 from pipeline.codes import DeviceCode
 from pipeline.errors import DeviceError
 from pipeline.keymaking import KeyOrder
-from pipeline.keys import fits
+from pipeline.keys import fits, public_key_of_csr, spki_sha256
 from pipeline.settings import KeyType
+from tests.cluster.weak import WEAK
 from tests.hygiene.keymaterial import KeyMaterial
 from tests.support.thorough import sampled
 
@@ -74,7 +75,8 @@ def test_a_key_arrives_as_it_was_asked_for_and_crosses_sealed(
     """What the run opens is a key of the type; what crossed, however it is shown or pickled, has nothing of it."""
     wanted = replace(wanted, key_type=key_type)
     answer = pickle.loads(pickle.dumps(make_sealed(pickle.loads(pickle.dumps(wanted)))))  # noqa: S301  our own
-    key = channel.open(wanted, answer)
+    key, csr = channel.open(wanted, answer)
+    assert spki_sha256(public_key_of_csr(csr)) == spki_sha256(key.public_key())
     assert fits(key.public_key(), key_type)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     crossed = pickle.dumps((wanted, answer)) + repr((wanted, answer)).encode()
@@ -107,7 +109,18 @@ def test_no_bit_of_an_answer_can_be_changed(place: int, bit: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, b"", b"x" * 3000, "text", SealedKey(b"", pipeline.__version__)], ids=repr
+    "answer",
+    [
+        None,
+        b"",
+        b"x" * 3000,
+        "text",
+        SealedKey(b"", pipeline.__version__),
+        SealedKey(5, pipeline.__version__),  # type: ignore[arg-type]
+        SealedKey(b"", None),  # type: ignore[arg-type]
+        object.__new__(SealedKey),
+    ],
+    ids=["nothing", "no bytes", "bytes", "text", "empty", "number", "no version", "no fields"],
 )
 def test_what_is_no_sealed_key_is_refused(channel: Channel, wanted: Wanted, answer: object) -> None:
     """Whatever comes back in place of a key fails the device and nothing else."""
@@ -157,3 +170,11 @@ def test_a_worker_that_lies_is_found_out(
     wanted = replace(wanted, key_type=key_type)
     assert callable(make)
     refused(channel, wanted, sealed(wanted, make()))
+
+
+@pytest.mark.parametrize("kind", WEAK)
+def test_a_weak_key_is_found_out(channel: Channel, wanted: Wanted, kind: str) -> None:
+    """A key whose numbers belong together, and which no generator makes, is refused before anything is stored."""
+    make, what = WEAK[kind]
+    wanted = replace(wanted, key_type=KeyType.RSA_2048)
+    assert what in refused(channel, wanted, sealed(wanted, make()))

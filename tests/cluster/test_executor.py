@@ -43,7 +43,8 @@ NOWHERE = Cluster("tcp://127.0.0.1:9", insecure=True)
 @contextmanager
 def cluster(workers: int = 1, port: int = 0) -> Iterator[LocalCluster]:
     """A scheduler and workers in this process, which speak over sockets all the same."""
-    options = {"protocol": "tcp", "host": "127.0.0.1", "scheduler_port": port, "dashboard_address": None}
+    options = {"protocol": "tcp", "host": "127.0.0.1", "scheduler_port": port}
+    options |= {"dashboard_address": "127.0.0.1:0"}
     with LocalCluster(
         workers, threads_per_worker=2, processes=False, worker_dashboard_address=None, **options
     ) as found:

@@ -48,14 +48,15 @@ def not_installed(home: Path) -> dict[str, str]:
             "tls.ca-file and distributed.comm.tls.client.cert are not set",
             "docs/cluster.md",
         ),
-        (("run", *TLS), no_file, "cannot be used: No such file or directory", "docs/cluster.md"),
+        (("run", *TLS), no_file, "cannot be used: ca-file: no such file", "docs/cluster.md"),
         (("run", *TLS), another_key, "cannot be used: ", "belong together"),
         (("run", *TLS), not_installed, "need the extra `dask`", "pip install 'thingmill[dask]'"),
         (("run", "--workers", "tcp://127.0.0.1:1"), nothing, "is not reached over TLS", "--insecure-workers"),
         (("run", "--insecure-workers"), nothing, "is for a cluster on this machine", "--workers tcp://"),
+        (("run", *TLS, "--insecure-workers"), nothing, "is reached over TLS", "leave --insecure-workers out"),
         (("plan", *TLS), nothing, "not on a cluster", "--workers N"),
     ],
-    ids=["no TLS", "no file", "another key", "no extra", "in clear", "no cluster", "plan"],
+    ids=["no TLS", "no file", "another key", "no extra", "in clear", "no cluster", "TLS after all", "plan"],
 )
 def test_what_cannot_be_ends_with_2(
     tmp_path: Path, words: tuple[str, ...], scene: Callable[[Path], dict[str, str]], reason: str, advice: str

@@ -109,3 +109,13 @@ def test_a_key_that_is_not_sealed_is_found_and_refused(line: Line) -> None:
     assert err.count("StrangeSealedKey") >= 1
     assert line.keys_made() == 0
     assert not KeyMaterial([pem]).within(err.encode())
+
+
+def test_a_scheduler_without_tls_is_named_as_that(line: Line) -> None:
+    """Asked over TLS it answers with something else: a sentence, at once, and no traceback."""
+    with Machines(line.home / "cluster", None) as machines:
+        address = machines.address.replace("tcp://", "tls://")
+        err = line.workplace.run(*line.words(2, address, "--key", "rsa-2048", "--quiet"), expect=1).stderr
+    assert "or it speaks no TLS" in err
+    assert "--protocol tls" in err
+    assert "Traceback" not in err

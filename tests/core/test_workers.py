@@ -22,7 +22,7 @@ from pipeline import files
 from pipeline.errors import DeviceError, ThingmillError
 from pipeline.keys import ensure_key, public_key_of_csr, spki_sha256
 from pipeline.settings import KeyType
-from pipeline.workers import CHEAP, COSTLY, Workers, process_pool
+from pipeline.workers import CHEAP, COSTLY, UnfitAnswerError, Workers, process_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -242,6 +242,27 @@ async def test_a_bug_in_a_worker_reaches_whoever_waits(tmp_path: Path) -> None:
     async with Workers(1, CHEAP, ThreadPoolExecutor) as workers:
         with pytest.raises(ThingmillError, match=r"ValueError at .*keys\.py:\d+"):
             await workers.do(broken.make)
+
+
+class OddAnswers(ThreadPoolExecutor):
+    """Does what it is given, and answers something else."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__(1)
+        self._answer = answer
+
+    def submit(self, fn: Callable[..., Any], /, *args: object, **kwargs: object) -> Future[Any]:
+        super().submit(fn, *args, **kwargs).result()
+        return super().submit(lambda: self._answer)
+
+
+@pytest.mark.parametrize("answer", [[], None, 5, "a", {"a": 1}, [1, 2]], ids=repr)
+async def test_an_answer_that_fits_no_job_fails_whoever_waits(tmp_path: Path, answer: object) -> None:
+    """Who asked for a job hears that its answer is none, and does not wait for ever."""
+    [job] = jobs(tmp_path, 1)
+    async with Workers(1, CHEAP, lambda _: OddAnswers(answer)) as workers:
+        with anyio.fail_after(30), pytest.raises(UnfitAnswerError, match="not one result for each of its jobs"):
+            await workers.do(job.make)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

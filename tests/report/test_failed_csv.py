@@ -115,7 +115,7 @@ def test_a_device_held_key_comes_back(tmp_path: Path) -> None:
 
 
 def test_no_field_is_forgotten() -> None:
-    """Both kinds of file have every field of a manifest but where devices go, which is the run's that they belong to."""
+    """Both kinds of file have every field of a manifest but where devices go: their run knows that."""
     whole = Device(
         "one", 1, "cn", "type", ("group",), "billing", "policy", {"a": "1"}, "csr", KeyType.EC_P256, ("age1one",)
     )
