@@ -16,7 +16,7 @@ import anyio
 import pytest
 from aiobotocore.session import AioSession
 
-from pipeline import failpoints, files, run
+from pipeline import failpoints, files, workshop
 from pipeline.aws import client
 from pipeline.device import State
 from pipeline.errors import DiskError
@@ -50,7 +50,7 @@ class Disk:
         monkeypatch.setattr(files, "os", _Module(os, stand_in | {"fdopen": self._fdopen}))
         for name in ("mkdir", "rename", "replace"):
             monkeypatch.setattr(Path, name, self._guard(getattr(Path, name)))
-        monkeypatch.setattr(run, "Workers", partial(Workers, executor=ThreadPoolExecutor))
+        monkeypatch.setattr(workshop, "Workers", partial(Workers, executor=ThreadPoolExecutor))
         # Reading the service models is most of what a short run costs; one session serves them all.
         session = AioSession()
         monkeypatch.setattr(client, "AioSession", lambda profile: session)  # noqa: ARG005  the usual chain
