@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import anyio
 import anyio.lowlevel
 import pytest
 from hypothesis import given
@@ -57,8 +56,7 @@ def calls_made(rate: Rate, clock: Clock, seconds: float) -> list[float]:
 @given(grant=st.floats(0.5, 5000))
 def test_a_grant_is_used_to_the_full(grant: float) -> None:
     """Whoever asks all the time makes as many calls as the grant allows, and at most a burst more."""
-    seconds = 100 / grant
-    made = len(calls_made(Rate(grant), Clock(), seconds))
+    made = len(calls_made(Rate(grant), Clock(), 100 / grant))
     assert 99 <= made <= 101 + max(1.0, grant * BURST_SECONDS)
 
 
@@ -80,8 +78,7 @@ def test_no_second_holds_more_than_the_grant_and_a_burst(grant: float, pauses: l
 
 def test_waking_late_costs_nothing_of_the_grant() -> None:
     """A sleeper that wakes some milliseconds late each time still makes as many calls as the grant allows."""
-    clock, rate = Clock(), Rate(15)
-    made = 0
+    clock, rate, made = Clock(), Rate(15), 0
     while clock.now < 1200:
         delay = rate.delay(clock.now)
         clock.now += delay + (0.002 if delay else 0.0)
@@ -118,14 +115,12 @@ def test_a_throttle_lowers_the_rate_at_once(grant: float) -> None:
     assert 0.5 * grant <= rate.now_at(clock.now) < 0.85 * grant
 
 
-@given(grant=st.floats(1, 1000), calls=st.integers(2, 60), answered=st.floats(0.0, 3.0))
-def test_calls_in_flight_that_are_throttled_together_are_one_cut(
-    grant: float, calls: int, answered: float
-) -> None:
+@given(grant=st.floats(1, 1000), calls=st.integers(2, 60), late=st.floats(0.0, 3.0))
+def test_calls_in_flight_that_are_throttled_together_are_one_cut(grant: float, calls: int, late: float) -> None:
     """Throttles of calls that were paid before the cut say how deep it is to be, and make no second one."""
     rate, clock = busy(grant)
     leaves = pay(rate, clock, calls)
-    clock.now += answered
+    clock.now += late
     for leave in leaves:
         rate.throttled(clock.now, leave)
     assert rate.now_at(clock.now) >= grant * DEEPEST * (1 - CUT) * (1 - 1e-9)
@@ -203,8 +198,7 @@ def test_throttles_that_are_none_of_chance_cost_little(grant: float) -> None:
     rate, clock = busy(grant)
     for leave in pay(rate, clock, 3):
         rate.throttled(clock.now, leave)
-    step = 0.1
-    lost = sum(grant - rate.now_at(clock.now + step * number) for number in range(2000)) * step
+    lost = sum(grant - rate.now_at(clock.now + tenth / 10) for tenth in range(2000)) / 10
     assert lost <= max(40, grant / 3)
 
 
@@ -214,8 +208,7 @@ def test_a_rate_climbs_back_to_its_grant_and_no_higher(grant: float, throttles: 
     rate, clock = busy(grant)
     for _ in range(throttles):
         rate.throttled(clock.now, *pay(rate, clock, 1))
-    slowest = max(RETURN_SECONDS, RETURN_CALLS * MOST_STATIONS**0.5 / grant)
-    clock.now += slowest + CLIMB_SECONDS
+    clock.now += max(RETURN_SECONDS, RETURN_CALLS * MOST_STATIONS**0.5 / grant) + CLIMB_SECONDS
     assert rate.now_at(clock.now) == grant
 
 
@@ -299,8 +292,7 @@ def test_a_wait_that_is_cancelled_costs_nothing() -> None:
         with anyio.CancelScope() as scope:
             scope.cancel()
             await budget.acquire()
-        assert budget.calls == 1
-        assert budget.waiting == 0
+        assert (budget.calls, budget.waiting) == (1, 0)
         await budget.acquire()
         assert clock.now == pytest.approx(1001, abs=LATE_SECONDS)
 
