@@ -1,30 +1,29 @@
 """The bundles of finished devices in other formats, written from the bundles alone, to where a line picks them up.
 
-A bundle that ``verify`` would find fault with is not handed out. Each device's folder is filled beside its place
-and gets its name when it is whole, so an export that was killed goes on when it is run again; and what has a name
-already is never written over.
+A bundle that ``verify`` would find fault with is not handed out. A place (``places``) has each device's files
+once: an export that was killed goes on when it is run again, and what is there already is never written over.
 """
 
 from __future__ import annotations
 
 import enum
-import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-from pipeline import files, privacy
+from pipeline import files
 from pipeline.bundles import pem
 from pipeline.bundles.formats import FORMATS, PKCS12
 from pipeline.codes import FindingCode
 from pipeline.device import State
 from pipeline.errors import DeviceError, UsageError
-from pipeline.exported import DiffersError, UnwrittenError, files_there
+from pipeline.exported import DiffersError, UnwrittenError
 from pipeline.hardening import harden
-from pipeline.secret import plain
+from pipeline.places import Made
 from pipeline.staging import read_parts
 from pipeline.text import printable
 from pipeline.unsealing import KeyNotOpenedError
@@ -32,21 +31,17 @@ from pipeline.verify import offline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from pipeline.bundles.parts import Parts
     from pipeline.layout import RunFolder
     from pipeline.ledger import Entry, Reader
+    from pipeline.places import Place
     from pipeline.secret import Secret
     from pipeline.unsealing import Opener
 
-__all__ = ["AT_ONCE", "Exported", "Fate", "Order", "export", "prepare"]
+__all__ = ["Exported", "Fate", "Order", "export", "has_clear_keys"]
 
-_OPTION = "--to"
-"""What chooses where an export goes."""
-
-AT_ONCE = 16
-"""Devices in work at once: nearly all of their time is spent waiting for the disk (fsync)."""
+_DONE = f"state = {State.DONE:d} AND outcome IS NULL"
 
 
 class Fate(enum.StrEnum):
@@ -65,7 +60,6 @@ class Order:
 
     Attributes:
         formats: The formats, ``pem`` or of ``bundles.formats``.
-        to: The folder that gets one for each format.
         names: Only these devices; empty for all that are done.
         password: Encrypts PKCS #12 files, or None.
         opener: Opens keys that are encrypted, or None.
@@ -73,7 +67,6 @@ class Order:
     """
 
     formats: Sequence[str]
-    to: Path
     names: Sequence[str] = ()
     password: Secret | None = None
     opener: Opener | None = None
@@ -108,53 +101,62 @@ class Exported:
     differs: bool = False
 
 
-async def export(reader: Reader, folder: RunFolder, order: Order, tell: Callable[[Exported], None]) -> None:
+async def export(
+    reader: Reader, folder: RunFolder, order: Order, place: Place, tell: Callable[[Exported], None]
+) -> None:
     """Export devices, some at once however many there are.
 
     Args:
         reader: The run's ledger.
         folder: The run's folder, which nobody else works on meanwhile.
         order: What is to be exported.
+        place: Where to.
         tell: Called with what became of each device, as it comes.
 
     Raises:
         UsageError: The run has no device of a name that was given.
         DiskError: The disk refused, or the folder to export to is open to other users.
+        RefusedError: The bucket to export to, or AWS, refused.
     """
     harden()  # keys are read in this process
     entries = _chosen(reader, order.names)
-    exporter = _Exporter(folder, order)
-    await anyio.to_thread.run_sync(exporter.prepare)
-    # Taken before a task is made, given back when it ends: no more tasks than places, however long the run.
-    places = anyio.Semaphore(AT_ONCE)
+    exporter = _Exporter(folder, order, place)
+    await place.prepare(order.formats)
+    # Taken before a task is made, given back when it ends: no more tasks than turns, however long the run.
+    turns = anyio.Semaphore(place.at_once)
 
     async def one(entry: Entry) -> None:
         try:
-            tell(await anyio.to_thread.run_sync(exporter.export, entry))
+            tell(await exporter.export(entry))
         finally:
-            places.release()
+            turns.release()
 
     async with anyio.create_task_group() as group:
         for entry in entries:
-            await places.acquire()
+            await turns.acquire()
             group.start_soon(one, entry)
 
 
-def prepare(to: Path) -> None:
-    """Have a folder to export to, which is ours alone and stays what it is.
+def has_clear_keys(reader: Reader, names: Sequence[str]) -> bool:
+    """Whether the ledger has a device to export whose key was made here, and for no recipients of its row's own.
+
+    Args:
+        reader: The ledger of a run whose keys are not all encrypted.
+        names: Only these devices; empty for all that are done.
 
     Raises:
-        DiskError: It is open to other users, or somebody else decides what stands at its name.
+        UsageError: The run has no device of a name that was given.
     """
-    privacy.check_above(to, _OPTION)
-    files.folder_above(to)
-    files.private_folder(to, _OPTION)
+    if names:
+        return any(entry.device.csr is None and not entry.device.encrypt_to for entry in _chosen(reader, names))
+    fields = " AND ".join(f"json_extract(description, '$.{name}') IS NULL" for name in ("csr", "encrypt_to"))
+    return reader.count(f"{_DONE} AND {fields}") > 0
 
 
 def _chosen(reader: Reader, names: Sequence[str]) -> Iterator[Entry]:
     """Return the entries of the devices that were named, or of all that are done."""
     if not names:
-        return reader.entries(f"state = {State.DONE:d} AND outcome IS NULL")
+        return reader.entries(_DONE)
     numbers: list[int] = []
     for name in dict.fromkeys(names):
         seq = reader.seq_of(name)
@@ -173,17 +175,32 @@ class _Exporter:
 
     folder: RunFolder
     order: Order
-    _ready: set[Path] = field(default_factory=set)
-    """Folders that were seen to be private, so that no device has to look again."""
+    place: Place
 
-    def prepare(self) -> None:
-        """Have the folder for the export, and in it one for each format."""
-        prepare(self.order.to)
+    async def export(self, entry: Entry) -> Exported:
+        """Have a device's files in each format, unless they are there."""
+        looked = await anyio.to_thread.run_sync(self._look, entry)
+        if isinstance(looked, Exported):
+            return looked
+        differs = False
+        fates: dict[str, Fate] = {}
+        problems: list[str] = []
         for name in self.order.formats:
-            self._have(self.order.to / name)
+            try:
+                made = await anyio.to_thread.run_sync(self._made, name, *looked)
+                if made is None:
+                    fates[name] = Fate.LEFT_OUT
+                else:
+                    fates[name] = Fate.WRITTEN if await self.place.have(made) else Fate.THERE
+            except UnwrittenError as error:
+                problems.append(str(error))
+                differs |= isinstance(error, DiffersError)
+            except DeviceError as error:
+                problems.append(f"{name}: {printable(error.message)}")
+        return Exported(entry.device.thing_name, fates, problems, differs=differs)
 
-    def export(self, entry: Entry) -> Exported:
-        """Write a device's files in each format, unless they are there."""
+    def _look(self, entry: Entry) -> Exported | tuple[Parts, Parts]:
+        """Return what formats are made from, as it lies there and with its key opened, or why there is nothing."""
         name = entry.device.thing_name
         if entry.state is not State.DONE or entry.outcome is not None:
             return Exported(name, {}, [f"it is not done ({FindingCode.NOT_DONE})"])
@@ -191,8 +208,6 @@ class _Exporter:
         problems = [f"{finding.message} ({finding.code})" for finding in findings]
         if problems:
             return Exported(name, {}, problems, unsound=True)
-        differs = False
-        fates: dict[str, Fate] = {}
         try:
             parts = self._parts(entry)
             opened = self._opened(parts) if any(map(self.order.opens, self.order.formats)) else parts
@@ -202,17 +217,7 @@ class _Exporter:
             return Exported(name, {}, [f"its key is not exported: {error.message}"])
         except ValueError as error:
             return Exported(name, {}, [f"its bundle is not as a run writes it: {printable(str(error), 200)}"])
-        for format_name in self.order.formats:
-            try:
-                fates[format_name] = self._write(format_name, self._fitting(format_name, parts, opened))
-            except UnwrittenError as error:
-                problems.append(str(error))
-                differs |= isinstance(error, DiffersError)
-            except DeviceError as error:
-                problems.append(f"{format_name}: {printable(error.message)}")
-            except FileNotFoundError:
-                problems.append(f"{format_name}: something else removes files in {_shown(self.order.to)}")
-        return Exported(name, fates, problems, differs=differs)
+        return parts, opened
 
     def _parts(self, entry: Entry) -> Parts:
         """Return what formats are made from, out of a bundle that was found in order just now."""
@@ -235,52 +240,36 @@ class _Exporter:
             return parts
         return replace(parts, key=self.order.opener.open(parts.key))
 
+    def _made(self, format_name: str, parts: Parts, opened: Parts) -> Made | None:
+        """Return a device's files in a format, or None where it means nothing for the device.
+
+        Raises:
+            UnwrittenError: A key would be in clear, and nobody said that it may.
+            DeviceError: The format cannot be made.
+        """
+        chosen = self._fitting(format_name, parts, opened)
+        name = parts.device.thing_name
+        made = FORMATS.get(format_name)
+        if made is None:
+            return Made(name, format_name, pem.whole(chosen))
+        if made.needs_key and parts.key is None:
+            return None
+        matches = None if made.matches is None else partial(made.matches, chosen)
+        return Made(name, format_name, made.make(chosen), matches)
+
     def _fitting(self, format_name: str, parts: Parts, opened: Parts) -> Parts:
         """Return what a format is made from: with the key as it lies there, or opened where that may be.
 
         Raises:
-            UnwrittenError: A key that is encrypted would be in clear, and nobody said that it may.
+            UnwrittenError: A key would be in clear, and nobody said that it may: one that is encrypted, anywhere;
+                any other, where more than the user may read it.
         """
-        if not self.order.opens(format_name):
-            return parts
-        if parts.key is not None and parts.key.encrypted and not self.order.may_open(format_name):
-            raise UnwrittenError(f"{format_name}: its key is encrypted, and would be in clear (see --in-clear)")
-        return opened
-
-    def _write(self, format_name: str, parts: Parts) -> Fate:
-        name = parts.device.thing_name
-        made = FORMATS.get(format_name)
-        if made is not None and made.needs_key and parts.key is None:
-            return Fate.LEFT_OUT
-        contents = pem.whole(parts) if made is None else made.make(parts)
-        above = self.order.to / format_name
-        place = self.folder.below(above, name)
-        if os.path.lexists(place):
-            found = files_there(place, contents)
-            if made is not None and made.matches is not None:
-                same = made.matches(parts, found)
-            else:
-                same = all(found[file] == plain(data) for file, data in contents.items())
-            if not same:
-                raise DiffersError(f"{_shown(place)} is there already and differs")
-            return Fate.THERE
-        if place.parent != above:
-            self._have(place.parent)
-        partial = self.folder.partial(above, name)
-        files.private_folder(partial)
-        files.sweep_temporaries(partial)
-        for left in partial.iterdir():
-            if left.name not in contents:
-                files.remove(left)
-        files.fill(partial, contents)
-        files.publish_folder(partial, place)
-        return Fate.WRITTEN
-
-    def _have(self, folder: Path) -> None:
-        if folder not in self._ready:
-            files.private_folder(folder, _OPTION)
-            self._ready.add(folder)
-
-
-def _shown(path: Path) -> str:
-    return printable(str(path))
+        opens = self.order.opens(format_name)
+        if parts.key is not None and not self.order.may_open(format_name):
+            if parts.key.encrypted and opens:
+                raise UnwrittenError(
+                    f"{format_name}: its key is encrypted, and would be in clear (see --in-clear)"
+                )
+            if self.place.is_shared and not parts.key.encrypted:
+                raise UnwrittenError(f"{format_name}: its key would be in the bucket in clear (see --in-clear)")
+        return opened if opens else parts

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
 
-__all__ = ["CHEAP", "COSTLY", "UnfitAnswerError", "Workers", "attempt", "process_pool"]
+__all__ = ["CHEAP", "COSTLY", "UnfitAnswerError", "Workers", "attempt", "process_pool", "unforeseen"]
 
 T = TypeVar("T")
 
@@ -248,13 +248,24 @@ def attempt(job: Callable[[], Any], what: str = "a worker") -> Any:  # noqa: ANN
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001  a bug, a library's panic too, must reach whoever waits
-        # A library that was given a key may quote it. Only the kind of error and its places leave this process.
-        frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
-        places = ", ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
-        return ThingmillError(
-            f"{what} failed in a way that nobody foresaw: {type(error).__name__} at {places}",
-            advice="this is a fault of thingmill or of a library: report it with these places",
-        )
+        return unforeseen(error, what)
+
+
+def unforeseen(error: BaseException, what: str) -> ThingmillError:
+    """Return what is said of an error that nobody foresaw where keys are at hand: its kind and its places.
+
+    A library that was given a key may quote it, so its own words stay in this process.
+
+    Args:
+        error: What was raised.
+        what: What failed.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
+    places = ", ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
+    return ThingmillError(
+        f"{what} failed in a way that nobody foresaw: {type(error).__name__} at {places}",
+        advice="this is a fault of thingmill or of a library: report it with these places",
+    )
 
 
 def _settle() -> None:

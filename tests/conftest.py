@@ -59,3 +59,14 @@ async def double() -> AsyncIterator[AwsIotDouble]:
     """A double of AWS IoT in the test's own loop."""
     async with AwsIotDouble() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """A moto server on loopback; its address."""
+    server = pytest.importorskip("moto.server", reason="needs the extra `dev`")
+    running = server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_service_quotas import ServiceQuotasClient
     from types_aiobotocore_sts import STSClient
 
-__all__ = ["Clients", "connect"]
+__all__ = ["Clients", "client_config", "connect", "open_session", "refuse_public", "refused_client"]
 
 _USER_AGENT = f"thingmill/{__version__} aiobotocore/{aiobotocore.__version__} botocore/{botocore.__version__}"
 
@@ -66,7 +66,7 @@ class Clients:
     at_aws: bool
 
 
-def _refuse_public(endpoint_url: str) -> None:
+def refuse_public(endpoint_url: str) -> None:
     """See that nobody on the way can read or change what goes to an endpoint.
 
     Raises:
@@ -103,13 +103,73 @@ def _models(search_path: str | None) -> Loader:
 @contextlib.asynccontextmanager
 async def _open_iam(session: AioSession, options: dict[str, Any]) -> AsyncIterator[Any]:
     async with session.create_client("iam", **options) as iam:
-        _refuse_public(iam.meta.endpoint_url)
+        refuse_public(iam.meta.endpoint_url)
         yield iam
 
 
 def _is_aws(endpoint_url: str) -> bool:
     """Whether an endpoint is AWS's own."""
     return (urlsplit(endpoint_url).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+
+def open_session(profile: str | None, region: str | None, endpoint_url: str | None) -> tuple[AioSession, str]:
+    """Return a session, and the Region that its calls go to.
+
+    Args:
+        profile: AWS profile, or None for the usual chain.
+        region: AWS Region, or None for ``AWS_REGION`` (which botocore alone would not read) or the profile's.
+        endpoint_url: Where every call goes instead of AWS, or None.
+
+    Raises:
+        UsageError: No Region is known, or the endpoint would have calls go in clear.
+        RefusedError: There is no such profile.
+    """
+    if endpoint_url is not None:
+        refuse_public(endpoint_url)
+    session = AioSession(profile=profile)
+    try:
+        # Asked also where --region wins: this is what finds out that there is no such profile.
+        configured = session.get_config_variable("region")
+        session.register_component("data_loader", _models(session.get_config_variable("data_path")))
+    except boto.ProfileNotFound as error:
+        raise RefusedError(
+            f"there is no AWS profile {printable(profile or '')}", advice="see aws configure list-profiles"
+        ) from error
+    region = region or os.environ.get("AWS_REGION") or configured
+    if not region:
+        raise UsageError("no AWS Region is known", advice="name one with --region, or set it in the profile")
+    return session, region
+
+
+def client_config(connections: int, **more: Any) -> AioConfig:  # noqa: ANN401  of botocore's own kinds
+    """Return how a client calls: once, so that each retry is ours, and within a time.
+
+    Args:
+        connections: How many calls may be under way at once.
+        more: What a service needs besides, as ``botocore.config.Config`` has it.
+    """
+    return AioConfig(
+        retries={"total_max_attempts": 1},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        max_pool_connections=connections,
+        # As it is: botocore would put one together anew for each call, at a tenth of what the call costs.
+        user_agent=_USER_AGENT,
+        # What is sent was validated with the manifest, or came from AWS; types hold the rest.
+        parameter_validation=False,
+        **more,
+    )
+
+
+def refused_client(error: Exception) -> RefusedError:
+    """Return what is said where botocore makes no client.
+
+    What it says itself quotes an address out of the environment, with a password where it has one.
+    """
+    said = "an endpoint has a user or a password in it" if "@" in str(error) else printable(str(error))
+    return RefusedError(
+        f"no AWS client can be made: {said}", advice="check --region, --endpoint-url and AWS_ENDPOINT_URL"
+    )
 
 
 @contextlib.asynccontextmanager
@@ -134,30 +194,8 @@ async def connect(
         UsageError: No Region is known.
         RefusedError: There is no such profile.
     """
-    if endpoint_url is not None:
-        _refuse_public(endpoint_url)
-    session = AioSession(profile=profile)
-    try:
-        # Asked also where --region wins: this is what finds out that there is no such profile.
-        configured = session.get_config_variable("region")
-        session.register_component("data_loader", _models(session.get_config_variable("data_path")))
-    except boto.ProfileNotFound as error:
-        raise RefusedError(
-            f"there is no AWS profile {printable(profile or '')}", advice="see aws configure list-profiles"
-        ) from error
-    region = region or os.environ.get("AWS_REGION") or configured
-    if not region:
-        raise UsageError("no AWS Region is known", advice="name one with --region, or set it in the profile")
-    config = AioConfig(
-        retries={"total_max_attempts": 1},
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        max_pool_connections=connections,
-        # As it is: botocore would put one together anew for each call, at a tenth of what the call costs.
-        user_agent=_USER_AGENT,
-        # What is sent was validated with the manifest, or came from AWS; types hold the rest.
-        parameter_validation=False,
-    )
+    session, region = open_session(profile, region, endpoint_url)
+    config = client_config(connections)
     options: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint_url, "config": config}
     if credentials is not None:
         # The embedded one is on this machine: no proxy of the user's is asked for the way.
@@ -171,15 +209,10 @@ async def connect(
             # The session keeps what it found for its clients; the embedded AWS IoT's own have no end.
             end = None if credentials else expiry.end_of(await session.get_credentials())
         except (ValueError, boto.BotoCoreError) as error:
-            # What botocore says quotes an address out of the environment, with a password where it has one.
-            said = "an endpoint has a user or a password in it" if "@" in str(error) else printable(str(error))
-            raise RefusedError(
-                f"no AWS client can be made: {said}",
-                advice="check --region, --endpoint-url and AWS_ENDPOINT_URL",
-            ) from None
+            raise refused_client(error) from None
         for made in (iot, sts, service_quotas):
             # The environment and the profile may name other endpoints too (AWS_ENDPOINT_URL).
-            _refuse_public(made.meta.endpoint_url)
+            refuse_public(made.meta.endpoint_url)
         yield Clients(
             iot=iot,
             sts=sts,

@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from pipeline.cli import completion
-from pipeline.cli.app import command, find_run, run_async
+from pipeline.cli.app import command, find_run
 from pipeline.cli.parameters import (
     BUNDLES_PANEL,
     DEVICE,
+    ENDPOINT_URL,
     FORMATS,
     IDENTITY,
     KEYS_PANEL,
     OPENING_PASSPHRASE,
     OUTPUT,
     PKCS12_PASSWORD,
+    PROFILE,
+    REGION_OF_RUN,
     RUN,
     SAYS_PANEL,
 )
-from pipeline.cli.saying import say, say_object
-from pipeline.counting import counted
 from pipeline.errors import UsageError
-from pipeline.published import VERSION
-from pipeline.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.export import Exported, Order
-    from pipeline.layout import RunFolder
     from pipeline.ledger import Reader
 
-_TOLD_SECONDS = 5.0
-"""How often it is said how far an export is."""
+_BUCKET_PANEL = "A bucket (--to s3://…)"
 
 FORMAT = typer.Option(
     ...,
@@ -52,10 +45,26 @@ FORMAT = typer.Option(
 TO = typer.Option(
     None,
     "--to",
-    metavar="DIR",
+    metavar="PLACE",
     show_default="RUN/export",
-    help="Where each format gets its folder.",
+    help="Where each format gets its folder: a folder, or s3://BUCKET/PREFIX (see docs/buckets.md).",
     rich_help_panel=BUNDLES_PANEL,
+)
+KMS_KEY = typer.Option(
+    None,
+    "--kms-key",
+    metavar="KEY",
+    show_default="as the bucket does by itself",
+    help="The KMS key, by ARN or id, that S3 encrypts each object with.",
+    rich_help_panel=_BUCKET_PANEL,
+)
+BUCKET_OWNER = typer.Option(
+    None,
+    "--bucket-owner",
+    metavar="ID",
+    show_default="the run's account",
+    help="Number of the account that the bucket has to be of.",
+    rich_help_panel=_BUCKET_PANEL,
 )
 
 
@@ -67,6 +76,8 @@ TO = typer.Option(
         thingmill export line-7 --format bulk-results --to handover
         # from keys that are encrypted
         thingmill export line-7 --format der --in-clear --identity key.txt
+        # into a bucket, with keys that are encrypted
+        thingmill export line-7 --format pem --to s3://line-7-bundles/july
     """,
 )
 def export(
@@ -74,28 +85,37 @@ def export(
     device: list[str] | None = DEVICE,
     output: Path = OUTPUT,
     format: list[str] = FORMAT,  # noqa: A002  arguments are named like their options
-    to: Path | None = TO,
+    to: str | None = TO,
     pkcs12_password: str | None = PKCS12_PASSWORD,
     identity: list[str] | None = IDENTITY,
     passphrase: str | None = OPENING_PASSPHRASE,
     in_clear: bool = typer.Option(
         False,
         "--in-clear",
-        help="Write keys that are encrypted in clear: whoever reads the files has them.",
+        help="Write keys that are encrypted in clear, and keys in clear into a bucket: whoever reads the files "
+        "has them.",
         rich_help_panel=KEYS_PANEL,
     ),
+    kms_key: str | None = KMS_KEY,
+    bucket_owner: str | None = BUCKET_OWNER,
+    profile: str | None = PROFILE,
+    region: str | None = REGION_OF_RUN,
+    endpoint_url: str | None = ENDPOINT_URL,
     as_json: bool = typer.Option(
         False, "--json", help="A JSON line for each device on standard output.", rich_help_panel=SAYS_PANEL
     ),
 ) -> None:
     """Write the bundles of finished devices in other formats.
 
-    It asks nobody but the folder of the run. Run it again to go on, or for devices that were done since: what is
-    there and the same stays as it is, and what differs is named and not written over. The exit code is then 1.
+    It asks nobody but the folder of the run, and the bucket where that is where they go. Run it again to go on, or
+    for devices that were done since: what is there and the same stays as it is, and what differs is named and not
+    written over. The exit code is then 1.
     """
     from pipeline import privacy
     from pipeline.binding import refuse_merged
     from pipeline.bundles.listings import LISTINGS
+    from pipeline.cli.destination import BucketOptions, destination
+    from pipeline.cli.exporting import Exporting
     from pipeline.cli.formats import known, refuse_opening
     from pipeline.cli.unsealing import opener
     from pipeline.export import Order
@@ -116,21 +136,24 @@ def export(
         meta = reader.meta()
         refuse_merged(meta, root)
         folder = RunFolder(root, meta.get("sharded") == str(True))
-        place = _place(folder, to)
+        options = BucketOptions(profile, region, endpoint_url, kms_key, bucket_owner)
+        goes_to = destination(to, folder, options, meta, listings)
         sealed = meta.get("key encryption", "none") != "none"
         if sealed or reader.names_recipients():
             refuse_opening(listings)
         if sealed:
             can_open = bool(identity) or passphrase is not None
             _check_clear(formats, can_open=can_open, in_clear=in_clear, password=pkcs12_password is not None)
+        elif goes_to.is_shared and not in_clear:
+            _check_shared(formats, reader, device or (), password=pkcs12_password is not None)
         password = None
         if pkcs12_password is not None:
             password = read_password(pkcs12_password, "the PKCS #12 password", confirm=True)
         opens = opener(identity or (), passphrase)
-        order = Order(formats, place, tuple(device or ()), password, opens, in_clear)
-        told = _Told(folder, reader, order, as_json)
-        told.carry_out(listings)
-    if told.failed or not told.devices:
+        order = Order(formats, tuple(device or ()), password, opens, in_clear)
+        exporting = Exporting(folder, reader, order, goes_to, as_json)
+        exporting.carry_out(listings)
+    if exporting.failed or not exporting.devices:
         raise typer.Exit(1)
 
 
@@ -163,117 +186,23 @@ def _check_clear(formats: Sequence[str], *, can_open: bool, in_clear: bool, pass
         )
 
 
-def _place(folder: RunFolder, to: Path | None) -> Path:
-    """Return where to export to.
+def _check_shared(formats: Sequence[str], reader: Reader, names: Sequence[str], *, password: bool) -> None:
+    """See, for a run whose keys are not all encrypted, that none goes in clear to where others may read it.
+
+    Args:
+        formats: What is asked for.
+        reader: The run's ledger.
+        names: Only these devices; empty for all that are done.
+        password: Whether PKCS #12 files get a password, and so are not in clear.
 
     Raises:
-        UsageError: It is among what the run itself has in its folder.
+        UsageError: One would.
     """
-    if to is None:
-        return folder.exports
-    root, chosen = folder.root.resolve(), to.resolve()
-    if chosen.is_relative_to(root) and not chosen.is_relative_to(root / folder.exports.name):
+    from pipeline.bundles.formats import PKCS12
+    from pipeline.export import has_clear_keys
+
+    if any(not (name == PKCS12 and password) for name in formats) and has_clear_keys(reader, names):
         raise UsageError(
-            f"--to {printable(str(to))} is inside the run's own folder", advice="choose another, or leave --to out"
+            "this run has keys in clear, and whoever reads the bucket would have them",
+            advice="add --in-clear if that is meant; keys are encrypted where they are made with --encrypt-to",
         )
-    return to
-
-
-@dataclass(slots=True)
-class _Told:
-    """One invocation: says what becomes of each device, and counts."""
-
-    folder: RunFolder
-    reader: Reader
-    order: Order
-    as_json: bool
-    devices: int = 0
-    failed: int = 0
-    unsound: int = 0
-    differing: int = 0
-    fates: Counter[str] = field(default_factory=Counter)
-    _due: float = field(default_factory=lambda: time.monotonic() + _TOLD_SECONDS)
-
-    def carry_out(self, listings: Sequence[str]) -> None:
-        """Export, and say what came of it however it ends; a refusal before the first device says enough."""
-        from pipeline.export import export, prepare
-        from pipeline.report import write_listings
-
-        try:
-            if self.order.formats:
-                run_async(lambda: export(self.reader, self.folder, self.order, self._add))
-            if listings:
-                prepare(self.order.to)
-                for note in write_listings(self.reader, self.folder, listings, self.order.to):
-                    self.failed += 1
-                    say(f"thingmill: {note}", err=True)
-                self.devices = self.devices or self._done()
-                self._name(listings)
-        except BaseException:
-            if self.devices:
-                self._conclude()
-            raise
-        self._conclude()
-
-    def _add(self, exported: Exported) -> None:
-        self.devices += 1
-        self.failed += bool(exported.problems)
-        self.unsound += exported.unsound
-        self.differing += exported.differs
-        self.fates.update(exported.fates.values())
-        if self.as_json:
-            event = {
-                "event": "failed" if exported.problems else "exported",
-                "thing": exported.thing_name,
-                "formats": dict(exported.fates),
-                "problems": list(exported.problems),
-            }
-            say_object(event)
-        else:
-            for problem in exported.problems:
-                say(f"{exported.thing_name}: {problem}")
-        if time.monotonic() >= self._due:
-            self._due = time.monotonic() + _TOLD_SECONDS
-            total = len(self.order.names) or self._done()
-            say(f"exported {self.devices:,} of {counted(total, 'device')}", err=True)
-
-    def _name(self, listings: Sequence[str]) -> None:
-        """Say which files the listings are."""
-        from pipeline.bundles.listings import LISTINGS
-
-        for name in listings if not self.as_json else ():
-            say(f"listing   {self.order.to / name / LISTINGS[name].name}")
-
-    def _done(self) -> int:
-        from pipeline.report import FINISHED
-
-        return self.reader.count(FINISHED)
-
-    def _conclude(self) -> None:
-        if self.as_json:
-            summary = {
-                "event": "summary",
-                "version": VERSION,
-                "devices": self.devices,
-                "failed": self.failed,
-                "folder": printable(str(self.order.to), 4096),
-                **{fate.replace(" ", "_"): self.fates[fate] for fate in ("written", "there", "left out")},
-            }
-            say_object(summary)
-            return
-        for fate, meaning in (
-            ("written", "bundles written"),
-            ("there", "were there already, and the same"),
-            ("left out", "need a key, and the device keeps its own"),
-        ):
-            if self.fates[fate]:
-                say(f"{fate:<9} {self.fates[fate]:,}: {meaning}")
-        say(f"{self.devices - self.failed:,} of {counted(self.devices, 'device')} exported to {self.order.to}")
-        if self.differing:
-            say("what differs is never written over: move it away, or give another --to", err=True)
-        if self.unsound:
-            say(
-                "a bundle that is not in order is not exported; docs/troubleshooting.md has what to do by the "
-                "codes in brackets",
-                err=True,
-            )

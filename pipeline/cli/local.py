@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.cli.app import command, run_async
 from pipeline.cli.parameters import OUTPUT
+from pipeline.cli.runs import refuse_bucket
 from pipeline.cli.saying import say
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def local(output: Path = OUTPUT) -> None:
     from pipeline import files
     from pipeline.local import serve_foreground
 
+    refuse_bucket(str(output))
     where = "" if output == Path("output") else f" --output {shlex.quote(str(output))}"
 
     def announce(aws: Embedded) -> None:

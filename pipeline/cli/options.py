@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.binding import PART, refuse_merged
 from pipeline.cli.formats import known, refuse_opening
-from pipeline.cli.runs import RUN_NAME
+from pipeline.cli.runs import RUN_NAME, refuse_bucket
 from pipeline.errors import RunFolderError, UsageError
 from pipeline.part import BATCH, Part
 from pipeline.settings import Access, Cluster, Defaults, Encryption, Existing, KeyType, Settings, usable_cores
@@ -140,6 +140,7 @@ def _run_folder(manifest: str, told: Mapping[str, Any]) -> Path:
             f"{printable(name)} cannot name a run",
             advice="give --name 1 to 128 of a-z A-Z 0-9 . _ - that begin with a letter or digit",
         )
+    refuse_bucket(told.get("output") or "")
     part = _part(told)
     return Path(told.get("output") or "output") / (name if part is None else f"{name}-{part.suffix}")
 

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.bucket import is_address
 from pipeline.cli.nearest import did_you_mean
 from pipeline.errors import UsageError
 from pipeline.text import printable
@@ -16,12 +17,33 @@ from pipeline.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["RUN_NAME", "find_run", "runs_in"]
+__all__ = ["RUN_NAME", "find_run", "refuse_bucket", "runs_in"]
 
 RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 """What a run can be named: no character of it means anything to a shell, a file system or a terminal."""
 
 _SHOWN = 5
+
+
+def refuse_bucket(output: str) -> None:
+    """Refuse a bucket as the place for runs.
+
+    A key has to be durable before its CSR is sent, on a disk that this process can wait for and lock: else a crash
+    would leave certificates whose keys are lost.
+
+    Args:
+        output: What ``--output`` says, also after ``Path`` has made one slash of two.
+
+    Raises:
+        UsageError: It is one.
+    """
+    if is_address(output):
+        raise UsageError(
+            "--output names a bucket, and a run is kept on a disk of this machine: each key is durable there "
+            "before its CSR is sent",
+            advice="give a folder, and put bundles there afterwards: thingmill export RUN --format pem --to "
+            "s3://BUCKET/PREFIX",
+        )
 
 
 def find_run(run: str, output: Path) -> Path:
@@ -30,6 +52,7 @@ def find_run(run: str, output: Path) -> Path:
     Raises:
         UsageError: There is no such run.
     """
+    refuse_bucket(str(output))
     folders = (Path(run), output / run)
     for folder in folders:
         if _is_run(folder):

@@ -19,6 +19,7 @@ DOCUMENTS = tuple(path.relative_to(ROOT).as_posix() for pattern in _PLACES for p
 
 _AWS_CLI = "the AWS CLI, on what the stage has made already or cannot have"
 _BENCHMARKS = "takes minutes"
+_BUCKET = "needs a bucket, as tests/export has one of moto's"
 _CLUSTER = "needs a cluster on other machines, as tests/cluster has one on this"
 _ESP_IDF = "needs ESP-IDF, which is no package"
 _FLASHES = "writes to a device that is plugged in"
@@ -37,6 +38,8 @@ NOT_RUN: Mapping[str, str] = {
     "pip install 'thingmill[mqtt]'": _INSTALLS,
     "pip install 'thingmill[dask]'": _INSTALLS,
     "thingmill run line-7.csv --profile factory --policy device --workers tls://scheduler:8786": _CLUSTER,
+    "thingmill export line-7 --format pem --to s3://line-7-bundles/july": _BUCKET,
+    "thingmill export line-7 --format pem --to s3://line-7-bundles/july --profile factory": _BUCKET,
     "python $IDF_PATH/tools/mass_mfg/mfg_gen.py generate mass-mfg/config.csv mass-mfg/values.csv line-7 0x6000"
     " --fileid node_id --outdir ~/partitions": _ESP_IDF,
     "python -m benchmarks": _BENCHMARKS,
@@ -52,6 +55,9 @@ _PLANT = "thingmill run plant.txt --profile factory --policy pump.json --group p
 _VERIFIED = "thingmill verify line-7 --remote --connect"
 
 _SCENES: Mapping[str, Scene] = {
+    "docs/buckets.md": Scene(
+        prepare=scenery.all_of(scenery.line_7("pump-001"), scenery.identities, scenery.device_policy)
+    ),
     "README.md": Scene(
         prepare=scenery.all_of(scenery.line_7("flow-7-001", "flow-7-002"), scenery.device_policy, scenery.demo)
     ),

@@ -19,23 +19,10 @@ from tests.e2e.command import DEVICE_POLICY, KEYS, Workplace
 from tests.support.csrs import make_csr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 HOSTILE_REGION = "eu-central-1"
 DOCUMENT = json.dumps({"Version": "2012-10-17", "Statement": []})
-
-server = pytest.importorskip("moto.server", reason="needs the extra `dev`")
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    """A moto server on loopback; its address."""
-    running = server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
 
 
 def calls_of(registry: Registry) -> set[str]:

@@ -11,9 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import export
+from pipeline.aws import caller
+from pipeline.bucket import place
 from pipeline.bundles.formats import FORMATS, Format
 from pipeline.cli.app import app
 from pipeline.secret import Secret
+from tests.export.storing import Store
 from tests.verify.conftest import original, root
 
 if TYPE_CHECKING:
@@ -55,6 +58,15 @@ class Exporting:
 @pytest.fixture
 def exporting(root: Path) -> Exporting:
     return Exporting(root)
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store in the place of S3, for which nobody waits."""
+    made = Store()
+    monkeypatch.setattr(place, "open_storage", made.opened)
+    monkeypatch.setattr(caller, "FIRST_PAUSE_SECONDS", 0.0)
+    return made
 
 
 def _roll(parts: Parts) -> Contents:

@@ -18,6 +18,7 @@ from botocore.model import ServiceModel
 from pipeline import codes, errors, permissions
 from pipeline.aws import failures
 from pipeline.aws.failures import CallError, Failure
+from pipeline.bucket.failures import ADVICE as OF_BUCKETS
 from pipeline.codes import CallCode, DeviceCode, FindingCode, ProofCode
 from tests.project.documents import DOCUMENTS, anchors, code, prose, table
 from tests.project.sources import calls_in, modules, syntax
@@ -100,6 +101,7 @@ STAGES: dict[str, tuple[re.Pattern[str], Callable[[], set[str]]]] = {
     "devices": (re.compile(r"Steps? [1-8]"), lambda: values(DeviceCode)),
     "verify": (re.compile(r"verify(?! --connect)"), lambda: values(FindingCode)),
     "connect": (re.compile(r"verify --connect"), lambda: values(ProofCode)),
+    "buckets": (re.compile(r"Buckets"), lambda: set(OF_BUCKETS)),
     "calls": (re.compile(r"Calls"), of_calls),
 }
 
@@ -203,7 +205,7 @@ def test_each_failure_of_a_device_comes_with_advice() -> None:
 
 def test_the_codes_in_the_page_are_known() -> None:
     """What the page says has the look of a code between backticks is one of some stage, or an operation of AWS."""
-    known = {name for kind in OURS for name in values(kind)} | of_calls()
+    known = {name for kind in OURS for name in values(kind)} | of_calls() | OF_BUCKETS.keys()
     looks = {word for _, line in prose(PAGE) for word in code(line) if re.fullmatch(r"([A-Z][a-z]+){2,}", word)}
     model = ServiceModel(Loader().load_service_model("iot", "service-2"))
     assert looks - known - set(model.operation_names) - {"GetCallerIdentity", "SimulatePrincipalPolicy"} == set()
