@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.secret import Secret
     from pipeline.settings import Encryption
 
-__all__ = ["choose_seal", "try_password"]
+__all__ = ["choose_seal", "keyless", "try_password"]
 
 _MOST_TRIED = 3
 """Keys that a passphrase is tried on, so that one damaged file does not speak for all."""
@@ -60,8 +60,7 @@ def choose_seal(
     if passphrase is not None:
         _try(passphrase, reader, folder)
         return PassphraseSeal(WrappingKey.derive(passphrase))
-    left = _left(reader, folder)
-    if left:
+    if left := sum(1 for _ in keyless(reader, folder, _OPEN)):
         raise UsageError(
             f"the keys of this run are encrypted with a passphrase, and {left:,} of them {verb('are', left)} left "
             "to be made",
@@ -92,14 +91,18 @@ def try_password(password: Secret | None, reader: Reader, folder: RunFolder) -> 
         return
 
 
-def _left(reader: Reader, folder: RunFolder) -> int:
-    """Return how many devices need a key that is not on disk."""
-    entries = reader.entries(f"state < {State.KEYED:d} AND ({_OPEN})")
-    return sum(
-        entry.device.csr is None
-        and keys.key_file(folder.staged(entry.device.thing_name), entry.device.thing_name) is None
-        for entry in entries
-    )
+def keyless(reader: Reader, folder: RunFolder, condition: str) -> Iterator[str]:
+    """Yield the things of devices that need a key and have none on disk.
+
+    Args:
+        reader: The run's ledger.
+        folder: The run's folder.
+        condition: SQL of our own that picks devices (never text from outside).
+    """
+    for entry in reader.entries(f"state < {State.KEYED:d} AND ({condition})"):
+        name = entry.device.thing_name
+        if entry.device.csr is None and keys.key_file(folder.staged(name), name) is None:
+            yield name
 
 
 def _try(passphrase: Secret, reader: Reader, folder: RunFolder) -> None:

@@ -1,5 +1,8 @@
 """Key and CSR of one device, made where the key stays: in the process that writes it to disk.
 
+The exception is the key that a cluster makes: it comes sealed to that process, which signs its CSR
+(docs/cluster.md).
+
 >>> key = generate(KeyType.EC_P256)
 >>> csr = sign_request(key, "TestThing001")
 >>> csr.splitlines()[0]
@@ -139,8 +142,9 @@ def ensure_key(
         made: Returns a new key and its CSR for the common name, where none is there yet.
 
     A key that a killed run left whole is taken up, not made again: it has never left the machine, and a key is
-    never overwritten. The key itself exists only in this process and in its file. A new one has signed its CSR
-    before it is stored: one that cannot sign would be found in the folder by the next run.
+    never overwritten. The key itself exists only in this process and in its file, or was sealed to this process by
+    the worker of a cluster that made it. A new one has signed its CSR before it is stored: one that cannot sign
+    would be found in the folder by the next run.
 
     Raises:
         DeviceError: A key is there that this run cannot have made.

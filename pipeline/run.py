@@ -18,7 +18,7 @@ from pipeline.aws.session import open_registry
 from pipeline.binding import binding, notes
 from pipeline.bundles.formats import PKCS12
 from pipeline.device import State
-from pipeline.encryption import choose_seal, try_password
+from pipeline.encryption import choose_seal, keyless, try_password
 from pipeline.errors import DiskError, InterruptedRunError
 from pipeline.history import About, History
 from pipeline.issuance import Issuance
@@ -67,6 +67,7 @@ class Run:
         summary: What the reports say, once they are written.
         passphrase: Encrypts keys, or None where none does or it was not given.
         lanes: How many devices may be in work at once; ``LANES`` where nothing is said.
+        company: All runs of the process, where there are several.
     """
 
     settings: Settings
@@ -78,6 +79,7 @@ class Run:
     summary: report.Summary | None = None
     passphrase: Secret | None = None
     lanes: int | None = None
+    company: preflight.Company | None = None
     _fatal: ThingmillError | None = None
 
     async def look(self) -> preflight.Account:
@@ -88,7 +90,7 @@ class Run:
         """
         async with AsyncExitStack() as stack:
             registry, _ = await open_registry(stack, self.settings.access, self.embedded, self.stop, LANES)
-            return await preflight.check(registry, self.settings, self.roster, self.embedded)
+            return await preflight.check(registry, self.settings, self.roster, self.embedded, self.company)
 
     async def execute(self) -> None:
         """Take every device of the manifest as far as it goes, and write the reports.
@@ -129,7 +131,7 @@ class Run:
             stack, settings.access, self.embedded, self.stop, self.lanes or LANES
         )
         try:
-            account = await preflight.check(registry, settings, self.roster, self.embedded)
+            account = await preflight.check(registry, settings, self.roster, self.embedded, self.company)
             await meet(self.stop)
             ledger = await self._open(stack, folder, registry, account)
             seal = await anyio.to_thread.run_sync(
@@ -138,7 +140,7 @@ class Run:
             if PKCS12 in settings.formats:
                 await anyio.to_thread.run_sync(try_password, settings.pkcs12_password, ledger.read, folder)
             await meet(self.stop)
-            if self.roster.totals().keys_to_make and ledger.read.count(_KEYLESS):
+            if settings.cluster is not None and await anyio.to_thread.run_sync(self._needs_keys, ledger, folder):
                 await workshop.prepare(self.stop)
             await preflight.make_missing(registry, settings, account, Made(ledger).note)
         except StoppedError:
@@ -231,15 +233,16 @@ class Run:
         self.meter.begin(ledger.read.counts("outcome IS NOT 'revoked'"), skipped, left_out)
         return ledger
 
+    def _needs_keys(self, ledger: Ledger, folder: RunFolder) -> bool:
+        """Whether the run is to make a key: for a device that brings no CSR, and has none on disk."""
+        driven = f"outcome IS NULL AND {IN_ROSTER if self.settings.resumes_failed else '1'}"
+        return bool(self.roster.totals().keys_to_make) and any(keyless(ledger.read, folder, driven))
+
     def _abort(self, error: ThingmillError) -> None:
         """Stop the run for a reason that is not this device's: nothing is held against it."""
         if self._fatal is None:
             self._fatal = error
         self.request_stop()
-
-
-_KEYLESS = f"outcome IS NULL AND state < {State.KEYED:d}"
-"""SQL that picks devices whose keys are left to be made."""
 
 
 def _prepare(folder: RunFolder) -> None:

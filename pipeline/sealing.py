@@ -1,4 +1,6 @@
-"""The key of one device, encrypted in the memory of the process that made it: plain text never touches the disk.
+"""The key of one device, encrypted in the memory of the process that stores it: plain text never touches the disk.
+
+That process made it, or opened what a worker of a cluster had sealed to it (docs/cluster.md).
 
 Once sealed, a key cannot be read back without an identity or a passphrase, which a run does not have. So its CSR
 cannot be made again from it, and the two must never be mixed up: a certificate for one key beside another would be

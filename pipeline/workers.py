@@ -1,9 +1,11 @@
 """Processes for what would hold up the event loop: the arithmetic of keys, and files with their fsyncs.
 
-A key is generated, written and forgotten inside one worker; only its receipt comes back. Cheap jobs go many to
-a task and costly ones singly, so that handing tasks over stays small beside the work. A worker that dies is
-replaced and its jobs are done again, so a job has to be one that may be: a key that was written already is taken
-up as it is, and a bundle that has its place already is recognised.
+A key is generated, written and forgotten inside one worker; only its receipt comes back. From a cluster, whose
+workers have not this disk, the key itself comes, sealed to this process (``cluster.making``).
+
+Cheap jobs go many to a task and costly ones singly, so that handing tasks over stays small beside the work. A
+worker that dies is replaced and its jobs are done again, so a job has to be one that may be: a key that was
+written already is taken up as it is, and a bundle that has its place already is recognised.
 """
 
 from __future__ import annotations

@@ -91,7 +91,8 @@ class Channel:
     def _opened(self, wanted: Wanted, data: bytes) -> PrivateKey | None:
         der = SUITE.decrypt(data, self._private_key, info=wanted.binding)
         # The numbers are looked at below, all but whether p and q are prime: that takes half a second for 4,096
-        # bits, and who makes keys could make weak ones that are. Where they are not, the signature is not valid.
+        # bits. A factor that is composite by a fault shows in the signature, which is not valid then. One that was
+        # chosen so that it is (a Carmichael number) is not found out: who could choose it knows the key anyway.
         key = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         return key if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else None
 

@@ -5,11 +5,13 @@ gone, that a task has outlived too many workers, or that no worker is left that 
 broken (``BrokenExecutor``), and whoever holds it makes another, which connects anew.
 
 Only workers that were looked at get tasks: a task names those that may have it. A worker that joins later is
-looked at first, and one that has other versions is named once and left alone.
+looked at first, and one that has other versions is named and left alone; the executor that replaces this one knows
+nothing of that, and names it again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -52,7 +54,7 @@ class ClusterExecutor(Executor):
     Args:
         cluster: Which.
         note: Is told in a sentence what a person should know; called from other threads.
-        patience: Seconds that the scheduler may be away, or be without a worker.
+        patience: Seconds that the scheduler may be away or without a worker, and that a result may take to come.
     """
 
     def __init__(self, cluster: Cluster, note: Callable[[str], None], patience: float = _PATIENCE_SECONDS) -> None:
@@ -60,8 +62,8 @@ class ClusterExecutor(Executor):
         self._note = note
         self._patience = patience
         self._client: Any = None
-        self._executor: Any = None
         self._comm: Any = None
+        self._is_connected = False
         self._roll = Roll(cluster.scheduler, note, encrypted=not cluster.insecure)
         self._pending: dict[Future[Any], frozenset[str]] = {}
         self._lock = threading.Lock()
@@ -85,13 +87,15 @@ class ClusterExecutor(Executor):
         with self._connecting:
             if self._trouble is not None:
                 raise self._trouble
-            if self._executor is not None:
+            if self._is_connected:
                 return
             try:
                 self._connect()
             except ThingmillError as error:
                 self._trouble = error  # whoever comes next need not wait as long to hear the same
+                self._let_go()
                 raise
+            self._is_connected = True
             threading.Thread(target=self._watch, name="cluster-watch", daemon=True).start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401
@@ -99,21 +103,31 @@ class ClusterExecutor(Executor):
 
         Raises:
             ThingmillError: As ``connect``.
-            BrokenClusterError: As ``connect``.
+            BrokenClusterError: As ``connect``; or no worker is left that may be used.
         """
         self.connect()
         places = self._roll.usable
+        if not places:
+            # To Dask, none named would be all of them.
+            raise BrokenClusterError("no worker is left")
         outer: Future[Any] = Future()
+        # From here on nobody can cancel it: it ends once, by whoever takes it out of those that are pending.
         outer.set_running_or_notify_cancel()
-        with self._lock:
-            if self._trouble is not None:
-                raise self._trouble
-            self._pending[outer] = places
-        try:
-            inner = self._executor.submit(fn, *args, workers=sorted(places), **kwargs)
-        except Exception as error:
-            self._pending.pop(outer, None)
-            raise BrokenClusterError(type(error).__name__) from error
+        with self._connecting:  # so the client is not closed meanwhile
+            with self._lock:
+                if self._trouble is not None:
+                    raise self._trouble
+                self._pending[outer] = places
+            try:
+                # Not pure: two orders that are alike are for two keys.
+                task = self._client.submit(fn, *args, pure=False, workers=sorted(places), **kwargs)
+            except Exception as error:
+                self._pending.pop(outer, None)
+                raise BrokenClusterError(type(error).__name__) from error
+            # Not by Dask's own executor: there, what cannot be fetched never ends.
+            inner = asyncio.run_coroutine_threadsafe(
+                _fetched(task, self._patience), self._client.loop.asyncio_loop
+            )
         inner.add_done_callback(lambda done: self._settle(outer, done))
         return outer
 
@@ -121,7 +135,6 @@ class ClusterExecutor(Executor):
         """Let go of the cluster; what it still does for this run is given up, and leaves nothing half done."""
         self._break(BrokenClusterError("shut down"))
         with self._connecting:
-            self._executor = self._comm = None
             self._let_go()
 
     def _connect(self) -> None:
@@ -139,10 +152,9 @@ class ClusterExecutor(Executor):
             else:
                 if not self._roll.usable:
                     waited.on(f"{where} has no worker that can be used", self._roll.advice)
-        self._executor = self._client.get_executor(pure=False)
 
     def _let_go(self) -> None:
-        client, self._client = self._client, None
+        client, self._client, self._comm = self._client, None, None
         if client is not None:
             # Not only OSError: a client that was just reconnecting can trip over itself.
             with contextlib.suppress(Exception):
@@ -171,21 +183,20 @@ class ClusterExecutor(Executor):
             self._trouble = self._trouble or trouble
             pending, self._pending = self._pending, {}
         for outer in pending:
-            _fail(outer, trouble)
+            outer.set_exception(trouble)
 
     def _settle(self, outer: Future[Any], inner: Future[Any]) -> None:
         with self._lock:
             if self._pending.pop(outer, None) is None:
                 return  # it was given up
         if inner.cancelled():
-            _fail(outer, BrokenClusterError("cancelled"))
+            outer.set_exception(BrokenClusterError("cancelled"))
         elif (error := inner.exception()) is not None:
             # A job raises nothing (``workers``), so this is the cluster's: a task that outlived too many workers,
             # a result that could not be fetched. What it says may be foreign.
-            _fail(outer, BrokenClusterError(type(error).__name__))
+            outer.set_exception(BrokenClusterError(type(error).__name__))
         else:
-            with contextlib.suppress(Exception):  # cancelled meanwhile
-                outer.set_result(inner.result())
+            outer.set_result(inner.result())
 
 
 class _Wait:
@@ -227,6 +238,11 @@ def _cause(error: BaseException) -> str:
     return printable(str(found) or type(found).__name__, 200)
 
 
-def _fail(outer: Future[Any], error: Exception) -> None:
-    with contextlib.suppress(Exception):  # it was cancelled meanwhile
-        outer.set_exception(error)
+async def _fetched(task: Any, seconds: float) -> Any:  # noqa: ANN401  whatever the job returns
+    """Return what a task returned, and have the cluster forget it, however it ends; runs in the client's loop."""
+    try:
+        await task.exception()  # there is one or none as soon as it is done
+        # For Dask there is no end to it: what a worker has and cannot send, it is asked for again and again.
+        return await asyncio.wait_for(task, seconds)
+    finally:
+        task.release()

@@ -75,7 +75,9 @@ class ClusterKeys:
         Raises:
             ThingmillError: There is no cluster that can be used.
         """
-        self._ready = self._executor = ClusterExecutor(self._cluster, self._note)
+        # Each target comes here until one has connected; what one waited for in vain, the next hears at once.
+        if self._ready is None:
+            self._ready = self._executor = ClusterExecutor(self._cluster, self._note)
         # Who asks for a stop need not wait for an answer that may never come.
         await anyio.to_thread.run_sync(self._ready.connect, abandon_on_cancel=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cluster.address import is_on_loopback
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["Roll"]
 
 _ANSWER_SECONDS = 10.0
-"""How long the scheduler and the workers may take to answer a question."""
+"""How long the scheduler and each of the workers may take to answer a question."""
 
 _SAME = "install the same there as here (docs/cluster.md, Versions)"
 _TLS = "start it with TLS (docs/cluster.md)"
 
 
 class Roll:
-    """What is known of the workers, each of which is asked for its versions once.
+    """What is known of the workers, each of which is asked for its versions until it has answered once.
 
     Args:
         scheduler: Where the scheduler is, for messages.
@@ -75,7 +76,8 @@ class Roll:
             if not self._may_have_orders(address):
                 refused[address] = self._refuse(address, ["it is not reached over TLS"], _TLS)
         asked = [address for address in new if address not in refused]
-        for address, versions in self._ask_workers(client, asked).items():
+        answers = client.sync(_ask_workers, client, asked, callback_timeout=2 * _ANSWER_SECONDS) if asked else {}
+        for address, versions in answers.items():
             found = differences(_here(), versions)
             if found:
                 refused[address] = self._refuse(address, found, _SAME)
@@ -95,26 +97,32 @@ class Roll:
             )
         self._scheduler_was_asked = True
 
-    def _ask_workers(self, client: Any, addresses: list[str]) -> dict[str, Any]:  # noqa: ANN401  as above
-        """Return what each of these has; one that does not answer is asked again the next time."""
-        if not addresses:
-            return {}
-        question = {"op": "versions", "packages": PACKAGES}
-        answers: dict[str, Any] = client.sync(
-            client.scheduler.broadcast,
-            msg=question,
-            workers=addresses,
-            on_error="ignore",
-            callback_timeout=_ANSWER_SECONDS,
-        )
-        return answers
-
     def _refuse(self, address: str, found: list[str], advice: str) -> str:
         self._note(f"the worker at {printable(address, 100)} makes no keys: {', '.join(found)}; {advice}")
         return advice
 
     def _may_have_orders(self, address: str) -> bool:
         return address.startswith("tls://") or (not self._encrypted and is_on_loopback(address))
+
+
+async def _ask_workers(client: Any, addresses: list[str]) -> dict[str, Any]:  # noqa: ANN401  as above
+    """Return what each of these has; one that does not answer is left out, and asked again the next time."""
+
+    async def ask(address: str) -> dict[str, Any]:
+        # Each by itself: the scheduler answers when it has heard all that one question is for.
+        question = {"op": "versions", "packages": PACKAGES}
+        asking = client.scheduler.broadcast(msg=question, workers=[address], on_error="ignore")
+        try:
+            answer: dict[str, Any] = await asyncio.wait_for(asking, _ANSWER_SECONDS)
+        except OSError:
+            # The time that is up is one as well. That the scheduler is gone is found out by who asks it.
+            return {}
+        return answer
+
+    answers: dict[str, Any] = {}
+    for answer in await asyncio.gather(*map(ask, addresses)):
+        answers |= answer
+    return answers
 
 
 def _here() -> dict[str, Any]:

@@ -38,3 +38,10 @@ def soft(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a worker or a run is the process of the tests, that stays as it is."""
     monkeypatch.setattr("pipeline.cluster.job.harden", lambda: None)
     monkeypatch.setattr("pipeline.cluster.making.harden", lambda: None)
+
+
+@pytest.fixture
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt to connect ends soon, and what changes in a cluster is seen soon."""
+    monkeypatch.setattr("pipeline.cluster.connection._CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("pipeline.cluster.executor._LOOK_SECONDS", 0.2)

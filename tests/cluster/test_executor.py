@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from distributed import LocalCluster
 from distributed.versions import get_versions
 
 from pipeline.cluster.executor import BrokenClusterError, ClusterExecutor
@@ -17,42 +15,21 @@ from pipeline.cluster.versions import PACKAGES
 from pipeline.errors import ThingmillError
 from pipeline.keymaking import KeyOrder, LocalKeys
 from pipeline.keys import public_key_of_csr, spki_sha256
-from pipeline.settings import Cluster, KeyType
+from pipeline.settings import KeyType
 from pipeline.workers import CHEAP, Workers
+from tests.cluster.local import NOWHERE, at, cluster
 from tests.cluster.machines import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.device import KeyReceipt
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("soft"), pytest.mark.xdist_group("cluster")]
-
-
-@pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.cluster.connection._CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr("pipeline.cluster.executor._LOOK_SECONDS", 0.2)
-
-
-NOWHERE = Cluster("tcp://127.0.0.1:9", insecure=True)
-"""Where nobody listens (discard, RFC 863)."""
-
-
-@contextmanager
-def cluster(workers: int = 1, port: int = 0) -> Iterator[LocalCluster]:
-    """A scheduler and workers in this process, which speak over sockets all the same."""
-    options = {"protocol": "tcp", "host": "127.0.0.1", "scheduler_port": port}
-    options |= {"dashboard_address": "127.0.0.1:0"}
-    with LocalCluster(
-        workers, threads_per_worker=2, processes=False, worker_dashboard_address=None, **options
-    ) as found:
-        yield found
-
-
-def at(found: LocalCluster) -> Cluster:
-    return Cluster(found.scheduler_address, insecure=True)
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.usefixtures("soft", "in_a_hurry"),
+    pytest.mark.xdist_group("cluster"),
+]
 
 
 async def receipts(makers: ClusterKeys, folder: Path, count: int, kind: str = "d") -> list[KeyReceipt]:
@@ -118,13 +95,14 @@ def test_a_scheduler_that_is_away_is_waited_for_and_then_named() -> None:
 
 
 def test_a_cluster_without_a_worker_is_named() -> None:
-    """A scheduler alone makes no keys."""
+    """A scheduler alone makes no keys, and whoever gave up on it is not connected any more."""
     with cluster() as found:
         found.scale(0)
         until(lambda: not found.scheduler.workers)
         executor = ClusterExecutor(at(found), lambda _: None, patience=0.5)
         with pytest.raises(ThingmillError, match="has no worker that can be used") as caught:
             executor.connect()
+        until(lambda: not any("thingmill" in client for client in found.scheduler.clients))
         executor.shutdown()
     assert "start workers" in caught.value.advice
 
@@ -175,7 +153,7 @@ async def test_a_cluster_that_loses_its_work_again_and_again_is_given_up(
         raise RuntimeError("KilledWorker")
 
     with cluster() as found:
-        monkeypatch.setattr("distributed.cfexecutor.ClientExecutor.submit", broken)
+        monkeypatch.setattr("distributed.Client.submit", broken)
         async with ClusterKeys(at(found), CHEAP, LocalKeys(Workers(1, CHEAP)), lambda _: None) as makers:
             with pytest.raises(ThingmillError, match="loses its work again and again"):
                 await makers.make(KeyOrder(tmp_path, "one", "one", KeyType.EC_P256))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -20,9 +21,10 @@ class Scheduler:
         self.scheduler = self
         self._workers = workers
 
-    def sync(self, asked: Any, **words: object) -> Any:  # noqa: ANN401  as Dask's
-        del words["callback_timeout"]
-        return asked(**words)
+    def sync(self, asked: Any, *words: object, **options: object) -> Any:  # noqa: ANN401  as Dask's
+        options.pop("callback_timeout", None)
+        answer = asked(*words, **options)
+        return asyncio.run(answer) if asyncio.iscoroutine(answer) else answer
 
     def versions(self, packages: object) -> object:
         del packages
@@ -32,7 +34,7 @@ class Scheduler:
         del n_workers
         return {"workers": {address: {"nthreads": 1} for address in self._workers}}
 
-    def broadcast(self, workers: list[str], **_: object) -> object:
+    async def broadcast(self, workers: list[str], **_: object) -> object:
         return {address: self._workers[address] for address in workers}
 
 

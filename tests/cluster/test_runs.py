@@ -24,8 +24,10 @@ ANOTHER_VERSION = """
 import importlib.metadata
 found = importlib.metadata.version
 importlib.metadata.version = lambda name: "0.0.9" if name == "thingmill" else found(name)
+import pipeline
+pipeline.__version__ = "0.0.9"
 """
-"""For a machine with another thingmill than this one."""
+"""For a machine with another thingmill than this one, whose keys a run refuses."""
 
 NO_SEAL = """
 from cryptography.hazmat.primitives.serialization import load_pem_private_key

@@ -62,8 +62,11 @@ def _close() -> bytes:
 
 def _composite() -> bytes:
     """A factor of the right length is the product of two primes, so what it signs is not valid."""
-    first, second = _primes(1024)
-    return _der(first * second, max(_primes(2048)))
+    p = q = 1
+    # A product of three primes may be one bit shorter.
+    while (p * q).bit_length() != 2048:
+        p, q = math.prod(_primes(1024)), max(_primes(2048))
+    return _der(p, q)
 
 
 WEAK: dict[str, tuple[Callable[[], bytes], str]] = {

@@ -84,13 +84,13 @@ def test_nothing_in_clear_is_handed_to_the_disk(
 ) -> None:
     """Of all that is written, temporary files too, nothing has any part of the key."""
     written: list[bytes] = []
-    write = files._write_temporary
+    write = files._temporary
 
-    def record(path: Path, chunks: Any, mode: int) -> Path:  # noqa: ANN401
+    def record(path: Path, chunks: Any, mode: int) -> Any:  # noqa: ANN401
         written.extend(chunks := list(chunks))
         return write(path, chunks, mode)
 
-    monkeypatch.setattr(files, "_write_temporary", record)
+    monkeypatch.setattr(files, "_temporary", record)
     ensure(tmp_path, seal)
     pem = opened(tmp_path, holder)
     assert written
