@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,12 @@ def refuse_moved(joint: Path, roster: Path, runs: Mapping[str, int]) -> None:
             continue  # a folder that only looks like one of ours is none of our business
         if moved is not None:
             name = printable(moved, 128)
+            command = f"thingmill revoke {shlex.quote(printable(run, 128))} --device {shlex.quote(name)}"
             raise RunFolderError(
                 f"{name} is a device of the run {printable(run)}, and the manifest names another account or "
                 "Region for it now",
                 advice="give its row the profile and Region that it had, with the options of then; to have it "
-                f"elsewhere, take it back first (thingmill revoke {printable(run)} --device {name}), and "
-                "provision it in a run of its own (--name)",
+                f"elsewhere, take it back first ({command}), and provision it in a run of its own (--name)",
             )
 
 

@@ -7,6 +7,7 @@ ledgers are each run's own.
 
 from __future__ import annotations
 
+import resource
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,12 +33,23 @@ if TYPE_CHECKING:
 __all__ = ["Fleet", "lanes_of_each"]
 
 _LANES_IN_ALL = 2 * LANES
-"""Devices in work at once at all targets: as many connections may be open, and a process may open 1,024 files."""
+"""Devices in work at once at all targets: each has a connection, which is an open file."""
+
+_FILES_OF_A_TARGET = 11
+"""Open files of a run besides: its rows (2), ledger (5), lock, audit trail, and connections to other services (2);
+counted in ``/proc`` at 2 and at 10 targets."""
+
+_FILES_BESIDES = 128
+"""Those of the process: 30, a pipe for each worker, and those that up to 40 threads write."""
 
 
 def lanes_of_each(targets: int) -> int:
-    """Return how many devices each of so many runs has in work at once."""
-    return min(LANES, max(_LANES_IN_ALL // targets, 1))
+    """Return how many devices each of so many runs has in work at once, within the files that may be open."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    left = _LANES_IN_ALL
+    if most != resource.RLIM_INFINITY:
+        left = min(left, most - _FILES_BESIDES - targets * _FILES_OF_A_TARGET)
+    return min(LANES, max(left // targets, 1))
 
 
 @dataclass(slots=True)
@@ -90,7 +102,7 @@ class Fleet:
 
                 async def work(name: str) -> None:
                     try:
-                        await self.runs[name].work(stack, workshop, meeting.wait)
+                        await self.runs[name].work(stack, workshop.for_run(), meeting.wait)
                         self.runs[name].conclude()
                     except BaseException:
                         # The others go on as far as they meet: all that refuse are told at once.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["begin", "listen"]
 
 SHARED = ("key generation", "--rate")
-"""Limits that all runs of a process wait for together; an operation has a quota at each target."""
+"""Limits that all runs of a process have together; an operation has a quota at each target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,18 @@ def begin(joint: Meter, meters: Sequence[Meter]) -> None:
 
 
 def _ruling(limits: Sequence[Limit | None]) -> Limit | None:
-    """Return what most devices wait for; of an operation, what it has at all targets where it rules."""
+    """Return what most devices of all runs wait for; of an operation, what it has at all targets where it rules.
+
+    Each run says what most of its own devices wait for, and how many these are.
+    """
     found = [limit for limit in limits if limit is not None]
-    longest = max(found, key=lambda limit: limit.waiting, default=None)
-    if longest is None or longest.name in SHARED:
-        return longest
-    alike = [limit for limit in found if limit.name == longest.name]
-    return Limit(
-        longest.name, sum(limit.per_second or 0.0 for limit in alike), sum(limit.waiting for limit in alike)
-    )
+    waiting = Counter[str]()
+    for limit in found:
+        waiting[limit.name] += limit.waiting
+    if not waiting:
+        return None
+    [(name, number)] = waiting.most_common(1)
+    rates = [limit.per_second for limit in found if limit.name == name and limit.per_second is not None]
+    if not rates:
+        return Limit(name, None, number)
+    return Limit(name, max(rates) if name in SHARED else sum(rates), number)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from pipeline.aws.limiter import Budget
     from pipeline.issuance import Issuance
     from pipeline.ledger import Entry
+    from pipeline.workshop import Pace
 
 __all__ = ["LANES", "Lanes"]
 
@@ -49,7 +49,7 @@ class Lanes:
     """
 
     issuance: Issuance
-    rate: Budget | None
+    rate: Pace | None
     abort: Callable[[ThingmillError], None]
     most: int | None = None
     within_roster: bool = False

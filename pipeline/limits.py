@@ -12,8 +12,8 @@ from pipeline.meter import Limit
 if TYPE_CHECKING:
     from pipeline.aws.caller import Caller
     from pipeline.aws.gate import Gate
-    from pipeline.aws.limiter import Budget
     from pipeline.keymaking import KeyMakers
+    from pipeline.workshop import Pace
 
 __all__ = ["listed", "ruling", "scarce", "throttles"]
 
@@ -36,8 +36,8 @@ def throttles(caller: Caller) -> dict[str, int]:
     return {api: budget.throttles for api, budget in caller.budgets.items() if budget.throttles}
 
 
-def ruling(caller: Caller, gate: Gate, key_makers: KeyMakers, rate: Budget | None) -> Limit | None:
-    """Return what most devices wait for now."""
+def ruling(caller: Caller, gate: Gate, key_makers: KeyMakers, rate: Pace | None) -> Limit | None:
+    """Return what most devices of a run wait for now; of what it shares with others its own are counted."""
     queues = [
         Limit(api, budget.rate, budget.waiting + (gate.waiting if api == ISSUE else 0))
         for api, budget in caller.budgets.items()

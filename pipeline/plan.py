@@ -71,31 +71,6 @@ class Plan:
         return self.work.devices
 
     @classmethod
-    def of(
-        cls,
-        totals: Totals,
-        grants: Mapping[str, Grant],
-        keys: Keys,
-        workers: int,
-        rate: float | None = None,
-        *,
-        cores: int,
-        shared: bool = False,
-    ) -> Plan:
-        """Work out a plan for a run that begins from nothing.
-
-        Args:
-            totals: What the manifest asks for.
-            grants: What may be used, by API operation.
-            keys: The keys to be made.
-            workers: Processes that make them.
-            rate: Devices per second at most, or None.
-            cores: What all processes of the run share.
-            shared: Whether the run looks, device by device, whether another station is at work on it (``--part``).
-        """
-        return cls.of_several({"": (totals, grants)}, keys, workers, rate, cores=cores, shared=shared)
-
-    @classmethod
     def of_several(
         cls,
         shares: Mapping[str, tuple[Totals, Mapping[str, Grant]]],
@@ -106,7 +81,9 @@ class Plan:
         cores: int,
         shared: bool = False,
     ) -> Plan:
-        """Work out a plan for runs on several accounts and Regions at once, which share the cores and the rate.
+        """Work out a plan for runs that begin from nothing, each on an account and in a Region of its own.
+
+        They go on at once, and share the cores and the rate.
 
         Args:
             shares: What is asked for at each and may be used there, by what it is called; "" for the only one.
@@ -135,11 +112,11 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """How long the run takes: as long as its slowest stage."""
-        return self.stages[0].seconds
+        """How long the run takes: as long as its slowest stage, and no time where there is nothing to do."""
+        return self.stages[0].seconds if self.stages else 0.0
 
     def advice(self) -> list[str]:
-        """Return what would make it quicker, and to what, most telling first."""
+        """Return what would make it quicker, and to what, most telling first; there is something to do."""
         decides = self.stages[0]
         rest = self._without({decides.name})
         if decides.name == RATE:

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from pipeline.aws import quotas
 from pipeline.cores import CALL_SECONDS, DEVICE_SECONDS, FILES_SECONDS, SINGLY_SECONDS, Keys
 from pipeline.manifest import Totals
+from pipeline.part import Part
 from pipeline.plan import COORDINATION, KEYS, RATE, Plan, as_time
 from pipeline.settings import KeyType, usable_cores
+from tests.foreign.stage import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +43,7 @@ def plan(
 ) -> Plan:
     grants = quotas.granted("eu-west-1", limits)
     keys = Keys({key_type: totals.keys_to_make}, {key_type: key_seconds})
-    return Plan.of(totals, grants, keys, workers, rate, cores=cores)
+    return Plan.of_several({"": (totals, grants)}, keys, workers, rate, cores=cores)
 
 
 def promised(told: str) -> float:
@@ -94,7 +96,8 @@ def test_keys_of_several_types_each_cost_what_they_cost() -> None:
     """A manifest with slow and fast keys takes as long as its slow ones, and about nothing more for the fast."""
     counts = {KeyType.RSA_4096: 100, KeyType.EC_P256: 900}
     keys = Keys(counts, {KeyType.RSA_4096: 0.5, KeyType.EC_P256: 1e-4})
-    whole = Plan.of(Totals(1000, 0, 0, 0), quotas.granted("eu-west-1", AMPLE), keys, 2, cores=2)
+    asked = {"": (Totals(1000, 0, 0, 0), quotas.granted("eu-west-1", AMPLE))}
+    whole = Plan.of_several(asked, keys, 2, cores=2)
     besides = 4 * CALL_SECONDS + DEVICE_SECONDS + FILES_SECONDS
     assert stage(whole, KEYS) == pytest.approx((100 * (0.5 + SINGLY_SECONDS) + 900 * 1e-4 + 1000 * besides) / 2)
     assert keys.named == "rsa-4096 and ec-p256"
@@ -230,3 +233,17 @@ def test_the_command_prints_the_same_plan_for_people_and_programs(tmp_path: Path
     for name in counts:
         assert name in shown
     assert "decides" in shown
+
+
+def test_a_part_without_a_device_takes_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of few devices a part may have none: its plan says so, and as JSON has 0 seconds and no stage."""
+    desk = Desk(tmp_path, monkeypatch)
+    desk.write("one.txt", "pump\n")
+    empty = "1/2" if Part(2, 2).holds("pump") else "2/2"
+    words = ("plan", "one.txt", "--part", empty, "--offline", "--rate", "5")
+    ended = desk.call(*words)
+    assert (ended.code, ended.out) == (0, "no device of the manifest is of this part: it takes no time\n"), (
+        ended.err
+    )
+    told = json.loads(desk.call(*words, "--json").out)
+    assert (told["devices"], told["seconds"], told["stages"]) == (0, 0.0, [])

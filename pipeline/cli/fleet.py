@@ -18,14 +18,15 @@ from pipeline.history import About
 from pipeline.ledger import finished_ledger
 from pipeline.merge import merge
 from pipeline.meter import Meter
+from pipeline.preflight import Company
 from pipeline.progress import JsonEvents, display, final_table, print_summary
 from pipeline.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from pipeline.manifest import Roster
-    from pipeline.preflight import Account
+    from pipeline.preflight import Account, Finding
     from pipeline.progress import Kind
     from pipeline.secret import Secret
     from pipeline.settings import Settings
@@ -62,10 +63,13 @@ class FleetInvocation:
         """Look at all accounts and say what would be done, as notes where events are asked for; make nothing.
 
         Raises:
-            ThingmillError: An account refused; what the others said was told.
+            ThingmillError: The disk or an account refused; what the others said was told.
         """
         tell = self._announce().note if self.kind == "json" else say
-        fleet = Fleet({name: self._run(name) for name in self.members}, self._meter)
+        company = self._company(self.members)
+        for finding in company.room():
+            tell(str(finding))
+        fleet = Fleet(self._runs(self.members, company), self._meter)
         accounts: dict[str, Account] = {}
 
         async def look() -> None:
@@ -95,7 +99,11 @@ class FleetInvocation:
         ask_to_go_on()
 
     def provision(self) -> int:
-        """Provision the devices, show what became of them, and return the exit code: the worst of all runs."""
+        """Provision the devices, show what became of them, and return the exit code: the worst of all runs.
+
+        Raises:
+            ThingmillError: There is no room on the disk, or no passphrase; nothing was begun.
+        """
         if self.kind == "json":
             self._announce()
         before = {name: finished(member.settings, member.roster) for name, member in self.members.items()}
@@ -104,12 +112,14 @@ class FleetInvocation:
         has_begun = True
         if left:
             passphrase = passphrase_of(self.settings, [folder_of(self.members[name].settings) for name in left])
+            company = self._company(left)
+            room = company.room()
             fleet = Fleet(
-                {name: self._run(name, passphrase) for name in left},
+                self._runs(left, company, passphrase),
                 self._meter,
                 [_counts(self.members[name].settings) for name in self.members if name not in left],
             )
-            run_async(partial(self._work, fleet))
+            run_async(partial(self._work, fleet, room))
             problems, has_begun = _by_severity(fleet.problems), fleet.has_begun
             if fleet.is_interrupted:
                 problems.append(_interrupted(fleet))
@@ -129,16 +139,32 @@ class FleetInvocation:
             return problems[0].exit_code
         return 1 if summary is not None and not summary.is_finished else 0
 
-    async def _work(self, fleet: Fleet) -> None:
+    async def _work(self, fleet: Fleet, room: Iterable[Finding]) -> None:
         async with display(self._meter, kind=self.kind, stdout=sys.stdout, stderr=sys.stderr):
+            for finding in room:
+                if finding.worrying:
+                    self._meter.note(str(finding))
             await fleet.execute(self.settings, list(self.roster.key_counts(self.settings.key_type)))
 
-    def _run(self, name: str, passphrase: Secret | None = None) -> Run:
-        member = self.members[name]
-        lanes = lanes_of_each(len(self.members))
-        return Run(
-            member.settings, member.roster, Meter(), None, settling_seconds(), passphrase=passphrase, lanes=lanes
-        )
+    def _company(self, names: Iterable[str]) -> Company:
+        return Company.of((self.members[name].settings, self.members[name].roster) for name in names)
+
+    def _runs(self, names: Collection[str], company: Company, passphrase: Secret | None = None) -> dict[str, Run]:
+        """Return the runs of some targets, those that have something left to do: they have all lanes."""
+        lanes = lanes_of_each(len(names))
+        runs = {}
+        for name in names:
+            member, meter = self.members[name], Meter()
+            runs[name] = Run(
+                member.settings,
+                member.roster,
+                meter,
+                settling=settling_seconds(),
+                passphrase=passphrase,
+                lanes=lanes,
+                company=company,
+            )
+        return runs
 
     def _announce(self) -> JsonEvents:
         """Begin the stream of events, before anything is asked or done."""

@@ -134,6 +134,9 @@ def _print(plan: Plan, totals: Totals, *, as_json: bool) -> None:
         stages = [asdict(stage) | {"seconds": stage.seconds} for stage in plan.stages]
         say_object({"version": VERSION} | numbers | {"seconds": plan.seconds, "stages": stages})
         return
+    if not plan.stages:
+        say("no device of the manifest is of this part: it takes no time")
+        return
     say(f"{counted(plan.devices, 'device')}, {plan.work.keys.named} keys")
     say(f"{totals.about_keys()}\n")
     rows = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pipeline.preflight.account import Account, make_missing
 from pipeline.preflight.checking import check
+from pipeline.preflight.company import Company
 from pipeline.preflight.finding import Finding
 
-__all__ = ["Account", "Finding", "check", "make_missing"]
+__all__ = ["Account", "Company", "Finding", "check", "make_missing"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.local import Embedded
     from pipeline.manifest import Roster
     from pipeline.preflight.account import Account
+    from pipeline.preflight.company import Company
     from pipeline.preflight.finding import Finding
     from pipeline.settings import Settings
 
@@ -31,10 +32,24 @@ __all__ = ["check"]
 T = TypeVar("T")
 
 
-async def check(registry: Registry, settings: Settings, roster: Roster, embedded: Embedded | None) -> Account:
+async def check(
+    registry: Registry,
+    settings: Settings,
+    roster: Roster,
+    embedded: Embedded | None,
+    company: Company | None = None,
+) -> Account:
     """Look at everything that a run relies on, changing nothing.
 
+    Args:
+        registry: AWS IoT.
+        settings: What the run is asked to do.
+        roster: Its manifest.
+        embedded: The embedded AWS IoT, when the run is against it.
+        company: The runs of this process, where there are several; whoever begins them sees to the room on disk.
+
     Raises:
+        UsageError: Another of the runs has the same account and Region by another name.
         RefusedError: The credentials are not accepted, or may not do what the run needs, or something is missing
             that is not to be made; the message names each thing and where the manifest asks for it.
         DiskError: The run folder cannot be written, cannot keep a key to its owner, or has no room for the run.
@@ -43,6 +58,7 @@ async def check(registry: Registry, settings: Settings, roster: Roster, embedded
         identity = await registry.get_caller_identity()
     except CallError as error:
         raise error.for_run() from error
+    twin = company.enter(settings, identity.account, registry.region) if company is not None else None
     found = _Question(partial(account.look, registry, settings, roster, embedded, identity))
     trial = _Question(partial(anyio.to_thread.run_sync, machine.trustworthy, settings.run_folder))
     simulated = _Question(partial(permissions.ask, registry, identity, settings, roster))
@@ -57,19 +73,21 @@ async def check(registry: Registry, settings: Settings, roster: Roster, embedded
     ready = found.answer()
     folder = RunFolder(settings.run_folder, settings.shard)
     remaining = Remaining.of(roster, folder.ledger, settings.key_type)
-    room = machine.room(
-        settings.run_folder,
-        remaining.unwritten,
-        min(remaining.totals.with_csr, remaining.unwritten),
-        len(ready.endpoint.roots),
-        await anyio.to_thread.run_sync(samples.weigh, settings.formats, ready.endpoint),
-    )
-    findings.append(room)
-    findings += _times(registry, identity, remaining.seconds(registry.grants, settings), embedded)
+    if company is None:
+        further = await anyio.to_thread.run_sync(samples.weigh, settings.formats, ready.endpoint)
+        need = machine.Need(settings.run_folder, *remaining.new, len(ready.endpoint.roots), further)
+        findings.append(machine.room(need))
+    if twin is not None:
+        findings.append(twin)
+    beside = company.beside(settings) if company is not None else []
+    seconds = remaining.seconds(registry.grants, settings, beside)
+    findings += _times(registry, identity, seconds, embedded, is_alone=not beside)
     return replace(ready, findings=tuple(findings))
 
 
-def _times(registry: Registry, identity: Identity, seconds: float, embedded: Embedded | None) -> list[Finding]:
+def _times(
+    registry: Registry, identity: Identity, seconds: float, embedded: Embedded | None, *, is_alone: bool
+) -> list[Finding]:
     """Hold this machine's clock and the credentials' end against AWS's clock, but for the embedded one."""
     if embedded is not None:
         return []
@@ -77,7 +95,7 @@ def _times(registry: Registry, identity: Identity, seconds: float, embedded: Emb
     now = datetime.fromtimestamp(theirs, UTC)
     return [
         machine.clock(time.time() - theirs),
-        credentials.outlast(registry.credentials_end, now, timedelta(seconds=seconds)),
+        credentials.outlast(registry.credentials_end, now, timedelta(seconds=seconds), is_alone=is_alone),
     ]
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["outlast"]
 
 
-def outlast(end: datetime | None, now: datetime, takes: timedelta) -> Finding:
+def outlast(end: datetime | None, now: datetime, takes: timedelta, *, is_alone: bool = True) -> Finding:
     """Say whether credentials last as long as the run.
 
     Credentials that have ended already were refused before the first call (``aws.expiry``).
@@ -22,10 +22,11 @@ def outlast(end: datetime | None, now: datetime, takes: timedelta) -> Finding:
         end: When they end for good, or None.
         now: The time by AWS's clock, in UTC.
         takes: About how long the run takes.
+        is_alone: Whether no other run of this process has its keys made, or its pace, beside it.
     """
     if end is None:
         return Finding("credentials", "nothing says that they end; those that can be renewed are")
-    length = f"the run takes about {as_time(takes.total_seconds())}"
+    length = f"the run takes about {as_time(takes.total_seconds())}{'' if is_alone else ' beside the others'}"
     if now + takes < end:
         return Finding("credentials", f"they end at {_time(end)}; {length}")
     return Finding(

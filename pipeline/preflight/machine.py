@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import stat
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline import files, privacy
@@ -20,9 +21,10 @@ from pipeline.preflight.samples import NOTHING, Weight
 from pipeline.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["clock", "least", "room", "trustworthy"]
+__all__ = ["Need", "by_disk", "clock", "least", "room", "trustworthy"]
 
 TRIAL = ".thingmill-trial-"
 """How the name of a folder begins that is there for an instant, to try things out; chance ends it, since
@@ -116,33 +118,63 @@ def least(
     return devices * public + made_here * (key + with_key.on_disk(block)) + with_csr * own_key.on_disk(block)
 
 
-def room(
-    run_folder: Path,
-    devices: int,
-    with_csr: int,
-    roots: int,
-    further: tuple[Weight, Weight] = (NOTHING, NOTHING),
-) -> Finding:
-    """Say whether the rest of a run fits on the disk.
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What the rest of a run puts on a disk.
 
-    Args:
+    Attributes:
         run_folder: Where the run is or will be.
         devices: Devices of which nothing is on disk yet.
         with_csr: Those among them that keep their own key.
         roots: The size of the roots that each bundle gets, bytes.
         further: What formats add to a device whose key is made here, and to one that keeps its own.
+    """
+
+    run_folder: Path
+    devices: int
+    with_csr: int
+    roots: int
+    further: tuple[Weight, Weight] = (NOTHING, NOTHING)
+
+    def size(self, block: int) -> int:
+        """Return the bytes that it certainly is; a file's size is rounded up to so many on the disk."""
+        return least(self.devices, self.with_csr, self.roots, block, self.further)
+
+    @property
+    def inodes(self) -> int:
+        """Files and folders."""
+        with_key, own_key = self.further
+        count = self.devices * BUNDLE_INODES - self.with_csr
+        return count + (self.devices - self.with_csr) * with_key.inodes + self.with_csr * own_key.inodes
+
+
+def by_disk(needs: Iterable[Need]) -> list[list[Need]]:
+    """Return needs in groups, each of one disk."""
+    groups: dict[int, list[Need]] = {}
+    for need in needs:
+        above = _nearest(need.run_folder)
+        with files.named(above, "look at"):
+            groups.setdefault(above.stat().st_dev, []).append(need)
+    return list(groups.values())
+
+
+def room(*needs: Need) -> Finding:
+    """Say whether the rest of a run, or of several on one disk, fits on it.
+
+    Args:
+        needs: At least one.
 
     Raises:
         DiskError: It certainly does not fit.
     """
-    above = _nearest(run_folder)
+    above = _nearest(needs[0].run_folder)
     with files.named(above, "look at"):
         found = os.statvfs(above)
     # Without a number of inodes (btrfs) small files lie beside their names and take no block of their own.
     block = min(found.f_frsize, LARGEST_BLOCK) if found.f_files else 1
-    needed = least(devices, with_csr, roots, block, further)
-    inodes = devices * BUNDLE_INODES - with_csr
-    inodes += (devices - with_csr) * further[0].inodes + with_csr * further[1].inodes
+    needed = sum(need.size(block) for need in needs)
+    inodes = sum(need.inodes for need in needs)
+    devices = sum(need.devices for need in needs)
     # As df has it: what is reserved for root is not counted, also when it is root who runs.
     free = found.f_bavail * found.f_frsize
     free_inodes = found.f_favail if found.f_files else math.inf

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.aws.quotas import DEFAULTS, Grant
 from pipeline.cores import Keys
 from pipeline.device import State
 from pipeline.errors import ThingmillError
@@ -16,10 +19,9 @@ from pipeline.plan import Plan
 from pipeline.settings import KeyType, usable_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pipeline.aws.quotas import Grant
     from pipeline.manifest import Roster
     from pipeline.settings import Settings
 
@@ -35,6 +37,9 @@ _KEY_SECONDS = {
 }
 """About what a key takes of an ordinary core (benchmarks/results.md: 2.2 and 22 keys a second and core of RSA-4096
 and RSA-2048). ``thingmill plan`` measures it, which takes longer than the start of a run should."""
+
+_ELSEWHERE = dict.fromkeys(DEFAULTS, Grant(math.inf, ""))
+"""Calls of other runs are beyond this run's quotas; what they take of the coordinator's core counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +70,32 @@ class Remaining:
         keys = {asked: round(number * share) for asked, number in roster.key_counts(key_type).items()}
         return cls(Totals(left, *scaled), devices - written, keys)
 
-    def seconds(self, grants: Mapping[str, Grant], settings: Settings) -> float:
-        """Return about how long the run takes, by its quotas and an ordinary machine's keys."""
+    @property
+    def new(self) -> tuple[int, int]:
+        """Devices of which nothing is on disk yet, and about how many of them keep their own key."""
+        return self.unwritten, min(self.totals.with_csr, self.unwritten)
+
+    def seconds(self, grants: Mapping[str, Grant], settings: Settings, beside: Sequence[Remaining] = ()) -> float:
+        """Return about how long the run takes, by its quotas and an ordinary machine's keys.
+
+        Args:
+            grants: What the run may use, by API operation.
+            settings: The run's; others of the same process have its key makers and its pace.
+            beside: What other runs of the same process have left. Keys, coordination and ``--rate`` go to all in
+                turn, so the run is taken to need all the time that these take for all: it is over no later.
+        """
         if not self.totals.devices:
             return 0.0
-        plan = Plan.of(
-            self.totals,
-            grants,
+        counts = sum((Counter(each.keys) for each in (self, *beside)), Counter[KeyType]())
+        plan = Plan.of_several(
+            {"": (self.totals, grants)}
+            | {str(number): (each.totals, _ELSEWHERE) for number, each in enumerate(beside, 1)},
             # Those that a cluster makes take nothing of this machine, and how fast it makes them is not known.
-            Keys(self.keys if settings.cluster is None else {}, _KEY_SECONDS),
+            Keys(counts if settings.cluster is None else {}, _KEY_SECONDS),
             settings.workers,
             settings.rate,
             cores=usable_cores(),
+            shared=settings.gives_way,
         )
         return plan.seconds
 

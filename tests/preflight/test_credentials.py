@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import pytest
 
 from pipeline.aws.failures import CallError, Failure
 from pipeline.errors import RefusedError
-from tests.core.mill import registry_of
+from pipeline.part import Part
+from tests.core.mill import FAST, registry_of
 from tests.preflight.findings import assert_untouched, found, told
 
 if TYPE_CHECKING:
@@ -74,6 +76,17 @@ async def test_credentials_that_last_are_no_worry(mill: Mill, monkeypatch: pytes
     assert not finding.worrying
     assert f"end at {end:%Y-%m-%d %H:%M} UTC" in finding.text
     assert not any("credentials" in note for note in await told(mill))
+
+
+async def test_a_part_has_its_second_look_counted(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --part each thing is looked at once more, at a quota of its own that may set the pace."""
+    lend(monkeypatch, minutes=30)
+    access = replace(mill.access, quotas=FAST | {"ListThingPrincipals": SLOW})
+    devices = "".join(f"t{n}\n" for n in range(10))
+    assert not (await found(mill, devices, access=access))["credentials"].worrying
+    shared = (await found(mill, devices, access=access, part=Part(1, 1)))["credentials"]
+    assert shared.worrying
+    assert "about 1 h 40 min" in shared.text
 
 
 async def test_what_is_done_needs_no_time(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:

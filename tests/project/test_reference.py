@@ -120,7 +120,7 @@ def test_the_plan_shown_is_a_real_one() -> None:
     keys = Keys({KeyType.EC_P256: devices}, {KeyType.EC_P256: 1e-4})
     totals = Totals(devices, with_csr=0, with_policy=devices, memberships=0)
     for cores in (2, 16):
-        plan = Plan.of(totals, granted("", {}), keys, workers=cores, cores=cores)
+        plan = Plan.of_several({"": (totals, granted("", {}))}, keys, workers=cores, cores=cores)
         rows = re.findall(r"^(\S+) +([\d,]+) at +([\d.]+)/s  table +(\S.*)$", shown, re.MULTILINE)
         assert len(rows) > 3
         assert rows == [

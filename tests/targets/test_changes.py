@@ -50,6 +50,14 @@ def test_so_it_does_where_no_row_names_its_account_any_more(plant: Plant, calls:
     assert plant.certified(DUBLIN) == dict.fromkeys(["b-1", "d-1", "d-2"], 1)
 
 
+def test_a_folder_that_was_handed_over_makes_no_other_command(plant: Plant, calls: list[int]) -> None:
+    """Whoever copies the advice runs that, whatever the folder of the run that has the device is called."""
+    plant.folder(f"lot-{BERLIN}").rename(plant.folder("lot-x;touch y"))
+    rows = f"thing_name,profile,region\nb-1,{DUBLIN},us-east-1\nd-1,{DUBLIN},\nd-2,{DUBLIN},\n"
+    refused(plant, rows, "(thingmill revoke 'lot-x;touch y' --device b-1)")
+    assert [plant.calls(profile) for profile in ROWS] == calls
+
+
 def test_one_account_that_is_left_is_no_new_run(plant: Plant, calls: list[int]) -> None:
     """Where rows of one account are left, their devices are not done again beside the runs that have them."""
     rows = f"thing_name,profile\nd-1,{DUBLIN}\nd-2,{DUBLIN}\n"

@@ -77,12 +77,14 @@ def test_what_happens_in_one_happens_in_all() -> None:
         ([Limit("A", 15.0, 3), None], Limit("A", 15.0, 3)),
         ([Limit("A", 15.0, 3), Limit("A", 10.0, 4)], Limit("A", 25.0, 7)),
         ([Limit("A", 15.0, 3), Limit("B", 10.0, 4)], Limit("B", 10.0, 4)),
-        ([Limit("key generation", None, 9), Limit("key generation", None, 9)], Limit("key generation", None, 9)),
-        ([Limit("--rate", 5.0, 9), Limit("--rate", 5.0, 9)], Limit("--rate", 5.0, 9)),
+        ([Limit("key generation", None, 9), Limit("key generation", None, 9)], Limit("key generation", None, 18)),
+        ([Limit("--rate", 5.0, 9), Limit("--rate", 5.0, 8)], Limit("--rate", 5.0, 17)),
+        ([Limit("A", 15.0, 6), Limit("key generation", None, 9), Limit("A", 10.0, 6)], Limit("A", 25.0, 12)),
+        ([Limit("--rate", 5.0, 6), Limit("A", 15.0, 9), Limit("--rate", 5.0, 6)], Limit("--rate", 5.0, 12)),
     ],
 )
 def test_the_limit_is_that_of_all(limits: list[Limit | None], ruling: Limit | None) -> None:
-    """An operation's quotas add up over accounts; what all share is not counted twice."""
+    """What waits for one limit is added up before the longest is chosen; so are quotas, and no pace."""
     joint, meters = Meter(), {str(number): Meter() for number in range(len(limits))}
     for meter, limit in zip(meters.values(), limits, strict=True):
         meter.limit = partial(_same, limit)

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from tests.support.awsiot import Fail, Slow
 from tests.targets.plant import BERLIN, DUBLIN
 
 if TYPE_CHECKING:
+    from pipeline.device import KeyReceipt
+    from pipeline.keymaking import KeyOrder
     from tests.support.awsiot import AwsIotDouble
     from tests.targets.plant import Plant
 
@@ -55,9 +58,21 @@ def test_each_device_is_on_its_own_account_once(plant: Plant) -> None:
 
 
 def test_they_share_one_workshop(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One pool makes the keys of all, one process writes, and --rate is one budget, paid once a device."""
+    """One pool makes the keys of all, one process writes, --rate is one budget; each run knows what is its own."""
     budgets: list[Budget] = []
     pools: list[Workers] = []
+    turns: Counter[int] = Counter()
+    keys: Counter[int] = Counter()
+
+    class WatchedPace(workshop.Pace):
+        async def acquire(self) -> None:
+            turns[id(self)] += 1
+            await super().acquire()
+
+    class WatchedCustomer(workshop.Customer):
+        async def make(self, order: KeyOrder) -> KeyReceipt:
+            keys[id(self)] += 1
+            return await super().make(order)
 
     class WatchedBudget(Budget):
         def __init__(self, grant: float) -> None:
@@ -70,10 +85,13 @@ def test_they_share_one_workshop(plant: Plant, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(workshop, "Budget", WatchedBudget)
     monkeypatch.setattr(workshop, "Workers", watched)
+    monkeypatch.setattr(workshop, "Pace", WatchedPace)
+    monkeypatch.setattr(workshop, "Customer", WatchedCustomer)
     plant.lot(HERE)
     assert plant.run("lot.csv", "--rate", "500").code == 0
     assert [(budget.grant, budget.calls) for budget in budgets] == [(500.0, 6)]
     assert len(pools) == 2
+    assert sorted(turns.values()) == sorted(keys.values()) == [3, 3]
 
 
 def test_ctrl_c_stops_all_and_the_same_command_goes_on(plant: Plant) -> None:
