@@ -49,11 +49,14 @@ class Begun:
     def commands(self, run: str) -> str:
         """Return what ends these revokes, safe to print.
 
+        Where all of them have come to their end and devices stay half taken back, that is these and no other.
+
         Args:
             run: The run, as the command line names it.
         """
         start = f"thingmill revoke {shlex.quote(printable(run, 128))}"
-        return ", then ".join(" ".join([start, *_options(scope)]) for scope in self.scopes) or start
+        ending = ", then ".join(" ".join([start, *_options(scope)]) for scope in self.scopes)
+        return ending or self.keeping(run)
 
     def keeping(self, run: str) -> str:
         """Return the command that takes back only what is half taken back, and gives up the rest."""

@@ -16,7 +16,7 @@ import os
 import secrets
 import stat
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline import failpoints, privacy
 from pipeline.errors import DiskError
@@ -101,11 +101,9 @@ def create_once(path: Path, data: bytes, mode: int = PUBLIC) -> None:
         DiskError: The disk refused.
     """
     with named(path, "write"):
-        temporary = _write_temporary(path, (data,), mode)
-        try:
+        with _temporary(path, (data,), mode) as temporary:
             # Never rename here: it would replace a key that is already in use.
             os.link(temporary, path, follow_symlinks=False)
-        finally:
             temporary.unlink()
         sync_folder(path.parent)
 
@@ -136,12 +134,8 @@ def fill(folder: Path, contents: Mapping[str, bytes | Secret], mode: int = PUBLI
             raise DiskError(f"{printable(name, 128)} is no name of a file in {printable(str(folder))}")
         with named(path, "write"):
             own = SECRET if isinstance(content, Secret) else mode
-            temporary = _write_temporary(path, (plain(content),), own)
-            try:
+            with _temporary(path, (plain(content),), own) as temporary:
                 temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
     with named(folder, "write"):
         sync_folder(folder)
 
@@ -153,12 +147,8 @@ def replace_whole_from(path: Path, chunks: Iterable[bytes], mode: int = PUBLIC) 
         DiskError: The disk refused; what was there before is untouched, as it is when ``chunks`` raises.
     """
     with named(path, "write"):
-        temporary = _write_temporary(path, chunks, mode)
-        try:
+        with _temporary(path, chunks, mode) as temporary:
             temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
         sync_folder(path.parent)
 
 
@@ -194,12 +184,8 @@ def read_file(path: Path, limit: int = 1 << 20) -> bytes:
         FileNotFoundError: There is none.
         DiskError: It is no regular file, larger than ``limit`` bytes, or cannot be read.
     """
-    with named(path, "read"):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(errno.EINVAL, "not a regular file")
-            data = file.read(limit + 1)
+    with _opened(path) as file:
+        data = file.read(limit + 1)
     if len(data) > limit:
         shown = printable(str(path))
         raise DiskError(
@@ -215,12 +201,8 @@ def read_lines(path: Path) -> Iterator[bytes]:
         FileNotFoundError: There is none.
         DiskError: It is no regular file, or cannot be read.
     """
-    with named(path, "read"):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(errno.EINVAL, "not a regular file")
-            yield from file
+    with _opened(path) as file:
+        yield from file
 
 
 def remove(path: Path) -> None:
@@ -254,7 +236,19 @@ def sweep_temporaries(folder: Path) -> None:
                 entry.unlink(missing_ok=True)
 
 
-def _write_temporary(path: Path, chunks: Iterable[bytes], mode: int) -> Path:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with named(path, "read"):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
+            yield file
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, chunks: Iterable[bytes], mode: int) -> Iterator[Path]:
+    """Have a file written and fsynced under a temporary name, and no more of it where it gets no other."""
     temporary = path.with_name(f".{secrets.token_hex(8)}{_TEMPORARY}")
     failpoints.hit("file.create")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -267,11 +261,11 @@ def _write_temporary(path: Path, chunks: Iterable[bytes], mode: int) -> Path:
             file.flush()
             failpoints.hit("file.written")
             sync(handle)
+        failpoints.hit("file.synced")
+        yield temporary
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    failpoints.hit("file.synced")
-    return temporary
 
 
 def sync(handle: int) -> None:

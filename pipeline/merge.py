@@ -91,7 +91,10 @@ class Merged:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every device is done, in one of the runs and no other, and nothing is missing."""
+        """Whether every device is settled, each where it belongs, and nothing is missing or being taken back.
+
+        Settled is also one that was left alone or taken back, as in a run of its own: that was meant.
+        """
         found = self.missing or self.overlaps.doubled or self.gaps.number or self.strangers.number
         return not found and not self.revoking and self.summary.is_finished
 
@@ -145,7 +148,7 @@ def merge(runs: Sequence[Path], into: Path, roster: Path | None, *, of_one_part:
 
 
 def _lacks(missing: Sequence[str], strangers: int, revoking: Mapping[str, int]) -> Iterator[str]:
-    """Yield why the reports are not whole though every device in them may be done."""
+    """Yield why the reports are not whole though every device in them may be settled."""
     if number := len(missing):
         more = f" and {number - _NAMED:,} more" if number > _NAMED else ""
         yield f"{counted(number, 'part')} {verb('are', number)} missing: {', '.join(missing[:_NAMED])}{more}"

@@ -115,8 +115,10 @@ def refuse_revoked(reader: Reader, root: Path) -> None:
     before = begun(reader)
     if before.left:
         name = root.resolve().name
+        which = "the same revoke again" if before.scopes else "a revoke of what is half taken back"
+        keeping = f"; or keep what it has not begun with: {before.keeping(name)}" if before.scopes else ""
         raise RunFolderError(
             f"{where} is being revoked: {before.left:,} of {counted(total, 'device')} left to take back",
-            advice=f"run the same revoke again until it ends ({before.commands(name)}), and the run can go on "
-            f"with what it leaves; or keep what it has not begun with: {before.keeping(name)}",
+            advice=f"run {which} until it ends ({before.commands(name)}), and the run can go on with what it "
+            f"leaves{keeping}",
         )

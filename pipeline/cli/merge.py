@@ -63,8 +63,9 @@ def merge(
 ) -> None:
     """Join the reports of runs, and find what is double or missing.
 
-    The runs are not changed. The exit code is 1 unless every device is done, no part is missing, and no two runs
-    gave one device a certificate.
+    The runs are not changed. The exit code is 1 unless every device is settled (done, skipped or revoked) and none
+    is being taken back, no part is missing, no run has a device that --manifest does not name, and none has or may
+    have two certificates.
     """
     from pipeline.manifest import load
     from pipeline.merge import merge as join

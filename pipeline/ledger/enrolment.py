@@ -80,7 +80,8 @@ def enrol(connection: sqlite3.Connection, roster: Path, folder: Path, *, partial
             ).rowcount
             connection.execute(_RETRIED)
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # SQLite itself undoes one that the disk refused
+                connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
         return entered

@@ -7,6 +7,7 @@ transaction, so whoever reads it finds the one before or the new one.
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -20,7 +21,7 @@ from pipeline.ledger.entries import entry_of
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -68,6 +69,8 @@ _IN_MANIFEST = "coalesce((SELECT r.seq FROM meant.roster AS r WHERE r.folded = d
 """The order of a manifest's rows, which may be in several files; strangers come behind them."""
 
 
+_ANEW = "do not use this run folder; get it anew from where it was made"
+
 EXAMPLES = 100
 """Devices that are named of many."""
 
@@ -111,36 +114,58 @@ class Joint:
             self._connection = schema.connect(path)
             if roster is not None:
                 self._connection.execute("ATTACH ? AS meant", (str(roster),))
+        self._path = path
         self._has_roster = roster is not None
         self._runs: list[str] = []
 
     def __enter__(self) -> Self:
-        with schema.readable():
-            self._connection.execute("BEGIN IMMEDIATE")
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._connection.close)
+            self._execute("BEGIN IMMEDIATE")
             if self._is_of_a_run():
-                self._connection.close()
                 raise RunFolderError(
                     "the folder is a run's own, and not for the reports of several",
                     advice="choose another one with --name or --output",
                 )
             for table in _TABLES:
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  our own names
+                self._execute(f"DELETE FROM {table}")  # noqa: S608  our own names
+            stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with schema.readable():
-                self._connection.execute("COMMIT" if error is None else "ROLLBACK")
+            if error is None:
+                self._execute("COMMIT")
+            # What is not committed is undone when the file is closed, or was by SQLite where the disk refused.
             with contextlib.suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self._connection.close()
 
+    @contextlib.contextmanager
+    def _writable(self) -> Iterator[None]:
+        """Say plainly what the disk refuses, and which run has what cannot be."""
+        with schema.readable(self._path, "written"):
+            try:
+                yield
+            except sqlite3.IntegrityError as error:
+                raise RunFolderError(
+                    f"{printable(self._runs[-1])} has a row that no thingmill can have written: "
+                    f"{printable(str(error))}",
+                    advice=_ANEW,
+                ) from error
+
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        with self._writable():
+            return self._connection.execute(statement, values)
+
     def _is_of_a_run(self) -> bool:
-        part = self._connection.execute("SELECT value FROM meta WHERE key = ?", (PART,)).fetchone()
-        has_devices = self._connection.execute("SELECT 1 FROM devices LIMIT 1").fetchone()
+        part = self._execute("SELECT value FROM meta WHERE key = ?", (PART,)).fetchone()
+        has_devices = self._execute("SELECT 1 FROM devices LIMIT 1").fetchone()
         return bool(part and part["value"] != MERGED) or bool(has_devices and not part)
 
     def take(self, run: str, folder: str, reader: Reader, *, sharded: bool) -> Iterable[Overlap]:
@@ -157,20 +182,16 @@ class Joint:
         """
         self._runs.append(run)
         number = len(self._runs)
-        execute = self._connection.execute
-        with schema.readable():
-            execute("INSERT INTO origins VALUES (?, ?, ?, ?)", (number, run, folder, sharded))
+        self._execute("INSERT INTO origins VALUES (?, ?, ?, ?)", (number, run, folder, sharded))
         for entry, row in reader.rows():
             values = [row[name] for name in _COLUMNS]
-            with schema.readable():
-                is_new = execute(_INSERT, (*values, number)).rowcount == 1
-            if is_new:
+            if self._execute(_INSERT, (*values, number)).rowcount == 1:
                 continue
-            held = execute("SELECT * FROM devices WHERE folded = ?", (row["folded"],)).fetchone()
+            held = self._execute("SELECT * FROM devices WHERE folded = ?", (row["folded"],)).fetchone()
             if held is None:
                 raise RunFolderError(
                     f"{printable(run)}: a certificate of {printable(entry.device.thing_name)} is another device's",
-                    advice="do not use this run folder; get it anew from where it was made",
+                    advice=_ANEW,
                 )
             yield self._settle(entry_of(held), entry, [*values, number, row["folded"]])
         self._take_processes(reader)
@@ -179,8 +200,7 @@ class Joint:
         """Decide between what two runs say of one device, and see whether both gave it a certificate."""
         first, second = self._runs[(held.origin or 1) - 1], self._runs[-1]
         if _rank(found) > _rank(held):
-            with schema.readable():
-                self._connection.execute(_UPDATE, values)
+            self._execute(_UPDATE, values)
             first, second = second, first
         doubled = _may_have_attached(held) and _may_have_attached(found) and _id(held) != _id(found)
         name = printable(found.device.thing_name, 128)
@@ -191,10 +211,10 @@ class Joint:
                 f"{'one' if certain else 'perhaps one'} of {printable(second)}"
             )
             advice = (
-                f"take one of them back, before anything is retired: thingmill revoke RUN --device {name}; then "
-                "merge again"
+                f"take one of them back, before anything is retired: thingmill revoke RUN --device "
+                f"{shlex.quote(name)}; then merge again"
             )
-            self._connection.execute(
+            self._execute(
                 "UPDATE devices SET outcome = 'failed', failed_step = 8, error_code = ?, error_message = ?, "
                 "error_advice = ? WHERE folded = ?",
                 (DeviceCode.IN_TWO_RUNS, message, advice, values[-1]),
@@ -204,9 +224,10 @@ class Joint:
     def _take_processes(self, reader: Reader) -> None:
         insert = "INSERT INTO processes (started, about, usage) VALUES (?, ?, ?)"
         for process in reader.processes():
-            row = self._connection.execute(insert, (process.started, process.about, process.usage)).lastrowid
+            row = self._execute(insert, (process.started, process.about, process.usage)).lastrowid
             samples = ((row, sample.second, sample.reading) for sample in reader.samples(process.number))
-            self._connection.executemany("INSERT INTO samples VALUES (?, ?, ?)", samples)
+            with self._writable():
+                self._connection.executemany("INSERT INTO samples VALUES (?, ?, ?)", samples)
 
     def strangers(self) -> Listed:
         """Return the devices that a run has and the manifest has not."""
@@ -217,7 +238,7 @@ class Joint:
         gaps = self._listed(f"{_MISSING} ORDER BY r.seq")
         if not gaps.number:
             return gaps
-        self._connection.execute(
+        self._execute(
             "INSERT INTO devices (thing_name, folded, line, description) "
             f"SELECT r.thing_name, r.folded, r.line, r.description {_MISSING}"
         )
@@ -226,13 +247,13 @@ class Joint:
     def _listed(self, question: str) -> Listed:
         if not self._has_roster:
             return Listed(0, ())
-        [number] = self._connection.execute(f"SELECT count(*) {question}").fetchone()
-        first = self._connection.execute(f"SELECT thing_name {question} LIMIT {EXAMPLES}")
+        [number] = self._execute(f"SELECT count(*) {question}").fetchone()
+        first = self._execute(f"SELECT thing_name {question} LIMIT {EXAMPLES}")
         return Listed(number, tuple(printable(row["thing_name"], 128) for row in first))
 
     def put_in_order(self, *, by_line: bool) -> None:
         """Number devices by their place in the manifest, or run after run; and processes by when they began."""
-        execute = self._connection.execute
+        execute = self._execute
         place = _IN_MANIFEST if self._has_roster else "line"
         for table, key, order in (
             ("devices", "seq", place if by_line else "origin IS NULL, origin"),
@@ -249,7 +270,8 @@ class Joint:
     def note(self, meta: Mapping[str, str]) -> None:
         """Note what the runs have in common."""
         values = {**meta, PART: MERGED}
-        self._connection.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
+        with self._writable():
+            self._connection.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
 
 
 def _rank(entry: Entry) -> tuple[bool, bool, bool, int]:

@@ -192,11 +192,11 @@ class Reader:
         rows = reversed(self._ask(question, (MOST_PROCESSES,)))
         return [Process(row["process"], row["started"], row["about"], row["usage"]) for row in rows]
 
-    def samples(self, process: int) -> Iterator[Sample]:
-        """Yield how far a process was, from its begin to its end, in pages."""
+    def samples(self, process: int, page: int = _PAGE) -> Iterator[Sample]:
+        """Yield how far a process was, from its begin to its end, in pages of so many."""
         question = "SELECT second, reading FROM samples WHERE process = ? AND second > ? ORDER BY second LIMIT ?"
         last = -1.0
-        while rows := self._ask(question, (process, last, _PAGE)):
+        while rows := self._ask(question, (process, last, page)):
             yield from (Sample(row["second"], row["reading"]) for row in rows)
             last = rows[-1]["second"]
 

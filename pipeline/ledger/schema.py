@@ -238,11 +238,12 @@ def _see_files(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def readable(path: Path | None = None) -> Iterator[None]:
+def readable(path: Path | None = None, doing: str = "opened") -> Iterator[None]:
     """Say plainly why a ledger cannot be opened or read.
 
     Args:
         path: Where it is, if that is known.
+        doing: What it cannot be where the disk refuses.
     """
     shown = "the ledger" if path is None else f"the ledger {printable(str(path))}"
     try:
@@ -260,7 +261,7 @@ def readable(path: Path | None = None) -> Iterator[None]:
                 advice="do not use this run folder; get it anew from where it was made",
             ) from error
         raise DiskError(
-            f"{shown} cannot be opened: {printable(str(error))}",
+            f"{shown} cannot be {doing}: {printable(str(error))}",
             advice="make room or mend the disk and its permissions, then run the same command again",
         ) from error
     except sqlite3.DatabaseError as error:

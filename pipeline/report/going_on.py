@@ -33,13 +33,15 @@ def going_on(summary: Summary) -> GoingOn | None:
     """Return how to go on with a run, or None where nothing is left to do, or some of it was taken back for good.
 
     The list of a run's failures names no device that is open, and is gone once none has failed. Then the last
-    command that had the whole manifest is the one that goes on.
+    command that had the whole manifest is the one that goes on. Joint reports are no run: each of theirs says it.
     """
+    if summary.origins:
+        return None
     if summary.begun.left:
         return GoingOn(
             "to end the revoke, run with the options of the account", summary.begun.commands(summary.run)
         )
-    if summary.is_finished or summary.outcomes["revoked"] or summary.origins or not summary.processes:
+    if summary.is_finished or summary.outcomes["revoked"] or not summary.processes:
         return None
     words = "to go on, run" if summary.outcomes["open"] else "once what failed is mended, run"
     last = summary.usage.about

@@ -13,10 +13,13 @@ from pipeline.published import MOST
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pipeline.ledger import Process, Reader
+    from pipeline.ledger import Reader, Sample
     from pipeline.meter import Reading
 
 __all__ = ["Step", "steps_of"]
+
+_PAGE = 8
+"""Readings of a process that are held where those of thousands of processes are read side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def _one_by_one(reader: Reader) -> Iterator[Step]:
     begin = 0.0
     for process in reader.processes():
         end = begin
-        for step in _of_process(reader, process, begin):
+        for step in _of_process(reader.samples(process.number), begin):
             yield step
             end = step.begin + step.seconds
         begin = end
@@ -66,7 +69,10 @@ def _one_by_one(reader: Reader) -> Iterator[Step]:
 
 def _side_by_side(reader: Reader) -> Iterator[Step]:
     """Yield steps by the clock, without the time in which no process worked."""
-    processes = [_of_process(reader, process, _moment(process.started)) for process in reader.processes()]
+    processes = [
+        _of_process(reader.samples(process.number, _PAGE), _moment(process.started))
+        for process in reader.processes()
+    ]
     idle = end = None
     for step in heapq.merge(*processes, key=lambda step: step.begin):
         if idle is None or end is None:
@@ -76,9 +82,9 @@ def _side_by_side(reader: Reader) -> Iterator[Step]:
         yield replace(step, begin=step.begin - idle)
 
 
-def _of_process(reader: Reader, process: Process, begin: float) -> Iterator[Step]:
+def _of_process(samples: Iterable[Sample], begin: float) -> Iterator[Step]:
     last, before = 0.0, None
-    for sample in reader.samples(process.number):
+    for sample in samples:
         reading = reading_of(sample)
         second = _number(sample.second)
         if reading is None or not last < second < MOST:

@@ -11,14 +11,10 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
-from pipeline.begun import begin
 from pipeline.device import State
-from pipeline.ledger import Ledger
 from pipeline.part import Part
-from pipeline.scope import Scope
 from tests.core.mill import POLICY
 from tests.foreign.stage import FAST
 from tests.parts.test_runs import NAMES, provision
@@ -191,22 +187,6 @@ def test_a_certificate_that_may_be_attached_is_told(stage: Stage, how: str, whol
     if not whole:
         [group] = found["summary"]["failures"]
         assert group["message"] == "the thing one has a certificate of a and perhaps one of b"
-
-
-def test_a_revoke_that_was_begun_keeps_it_from_being_whole(stage: Stage) -> None:
-    """Devices that are being taken back are not done, whatever their state: the run and their number are told."""
-    stage.write("a.txt", "one\ntwo\n")
-    assert call(stage, "a.txt").code == 0
-
-    async def work() -> None:
-        async with Ledger(stage.home / "output" / "a" / "ledger.db") as ledger:
-            await begin(ledger, Scope())
-
-    anyio.run(work)
-    found = merge(stage, "a", "--name", "joint", code=1)
-    assert (found["whole"], found["revoke_left"]) == (False, [{"run": "a", "devices": 2}])
-    ended = stage.call("merge", "a", "--name", "joint")
-    assert "a revoke of a was begun: 2 devices are left to take back" in ended.out
 
 
 def test_a_folder_that_no_report_can_name_is_refused(stage: Stage) -> None:

@@ -6,7 +6,9 @@ import json
 import math
 import sqlite3
 import tempfile
+import tracemalloc
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from pipeline.layout import RunFolder
 from pipeline.ledger import finished_ledger
 from pipeline.report.chart import chart_of
 from pipeline.report.pace import MOST_BARS, pace_of
+from pipeline.report.steps import steps_of
 from tests.report.ledgers import Fate, device, ledger_of
 from tests.report.pages import change, process, reading
 
@@ -209,3 +212,27 @@ def test_no_reading_makes_a_pace_that_cannot_be_drawn(
     assert 'height="-' not in picture
     assert 'width="-' not in picture
     assert not {"nan", "inf"} & set(picture.replace('"', " ").split())
+
+
+def test_runs_side_by_side_take_no_more_memory_than_a_few_readings_each(tmp_path: Path) -> None:
+    """However long each of many runs was, of what it noted a few readings are held at a time, and all are told."""
+    number, seconds = 40, 256
+    ledger_of(RunFolder(tmp_path), [Fate(device("one"))]).close()
+    text = json.dumps(asdict(reading(3, limit="CreateCertificateFromCsr", rate=15.0)))
+    processes = [(process, f"2026-01-02T03:{process:02}:05Z") for process in range(1, number + 1)]
+    samples = [(process, float(second), text) for process, _ in processes for second in range(1, seconds + 1)]
+    change(
+        tmp_path,
+        ("INSERT INTO processes (process, started, about) VALUES (?, ?, '{}')", processes),
+        ("INSERT INTO samples VALUES (?, ?, ?)", samples),
+    )
+    ledger = finished_ledger(RunFolder(tmp_path).ledger)
+    assert ledger is not None
+    with closing(ledger):
+        steps = iter(steps_of(ledger, at_once=True))
+        tracemalloc.start()
+        next(steps)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < number * seconds * len(text) / 4
+        assert 1 + sum(1 for _ in steps) == number * seconds

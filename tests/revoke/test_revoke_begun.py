@@ -143,6 +143,30 @@ async def test_the_reports_say_that_a_revoke_has_not_ended(mill: Mill) -> None:
     ]
 
 
+@pytest.mark.anyio
+async def test_a_device_that_stays_half_taken_back_is_ended_alone(mill: Mill) -> None:
+    """Where the revoke of one device has come to its end, no command is told that takes back the others."""
+    await mill.run(LOT)
+    mill.double.faults.script("UpdateCertificate", Fail("InvalidRequestException"), subject="two", times=None)
+    told = await revoke(mill, Scope(devices=("two",)))
+    assert told.kept.keys() == {"two"}
+    assert left_of(mill) == Begun((), 1, 1)
+    command = "thingmill revoke run --begun-only"
+    assert left_of(mill).commands("run") == command
+    reader = finished_ledger(mill.folder.ledger)
+    assert reader is not None
+    stream = io.StringIO()
+    with closing(reader):
+        final_table(write_all(reader, mill.folder), stream=stream)
+    assert stream.getvalue().splitlines()[-1] == f"  {command}"
+    said = await refused(mill)
+    assert (said.count("thingmill revoke"), f"({command})" in said) == (1, True)
+    mill.double.faults.clear()
+    assert (await revoke(mill, Scope(begun_only=True))).gone == ["two"]
+    await mill.run(LOT)
+    assert (mill.entry("one").outcome, mill.entry("three").outcome) == (None, None)
+
+
 def test_names_in_a_command_are_quoted_for_a_shell() -> None:
     """Whoever copies what ends a revoke runs that, whatever the ledger calls its devices."""
     left = Begun((Scope(devices=("x;touch y;#", "two")),), 2, 0)
