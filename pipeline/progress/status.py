@@ -167,7 +167,8 @@ def _revoke(status: Status) -> Iterator[str]:
     yield f"a revoke was begun: {status.begun.left:,} of {devices} left to take back"
     if status.holder is None:
         yield f"to end it, run {status.begun.commands(status.run)} with the options of the account"
-        yield f"to keep what it has not begun with, run {status.begun.keeping(status.run)}"
+        if status.begun.scopes:
+            yield f"to keep what it has not begun with, run {status.begun.keeping(status.run)}"
 
 
 def _who(status: Status) -> str:

@@ -14,8 +14,10 @@ from pipeline.errors import InterruptedRunError, RunFolderError
 from pipeline.layout import RunFolder
 from pipeline.ledger import finished_ledger
 from pipeline.progress import final_table
+from pipeline.progress.status import page
 from pipeline.report import write_all
 from pipeline.scope import Scope
+from pipeline.status import look
 from tests.report.ledgers import Fate, device, ledger_of
 from tests.revoke.accounts import WHOLE, revoke
 from tests.support.awsiot import Fail
@@ -159,6 +161,7 @@ async def test_a_device_that_stays_half_taken_back_is_ended_alone(mill: Mill) ->
     with closing(reader):
         final_table(write_all(reader, mill.folder), stream=stream)
     assert stream.getvalue().splitlines()[-1] == f"  {command}"
+    assert page(look(mill.folder.root)).count(command) == 1
     said = await refused(mill)
     assert (said.count("thingmill revoke"), f"({command})" in said) == (1, True)
     mill.double.faults.clear()
