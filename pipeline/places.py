@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import anyio.to_thread
 
@@ -71,6 +71,9 @@ class Place(Protocol):
             ThingmillError: None can.
         """
 
+    def notes(self) -> list[str]:
+        """Return what is to be said at the end of how files lie there."""
+
 
 def prepare(to: Path) -> None:
     """Have a folder to export to, which is ours alone and stays what it is.
@@ -94,8 +97,8 @@ class FolderPlace:
 
     to: Path
     folder: RunFolder
-    at_once: int = 16  # nearly all of their time is spent waiting for the disk (fsync)
-    is_shared: bool = False
+    at_once: ClassVar[int] = 16  # nearly all of their time is spent waiting for the disk (fsync)
+    is_shared: ClassVar[bool] = False
     _ready: set[Path] = field(default_factory=set)
     """Folders that were seen to be private, so that no device has to look again."""
 
@@ -111,6 +114,10 @@ class FolderPlace:
             raise UnwrittenError(
                 f"{made.format_name}: something else removes files in {_shown(self.to)}"
             ) from None
+
+    def notes(self) -> list[str]:
+        """Return nothing (``Place``)."""
+        return []
 
     def _prepare(self, format_names: Sequence[str]) -> None:
         prepare(self.to)

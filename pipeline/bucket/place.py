@@ -14,7 +14,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio.to_thread
 
@@ -23,6 +23,7 @@ from pipeline.aws.failures import CallError
 from pipeline.aws.quotas import Grant
 from pipeline.aws.storage import open_storage
 from pipeline.bucket.failures import AGAIN, TAKEN, ends_it
+from pipeline.counting import counted
 from pipeline.errors import RefusedError, ThingmillError
 from pipeline.exported import DiffersError, UnwrittenError
 from pipeline.secret import Secret, plain
@@ -92,15 +93,14 @@ class BucketPlace:
     Attributes:
         target: Where.
         client: The client of S3.
-        encryption: What S3 said of how it encrypted what was put, with how many objects it said so of; "" where it
-            said nothing.
     """
 
     target: Target
     client: Any
-    encryption: Counter[str] = field(default_factory=Counter)
-    at_once: int = AT_ONCE
-    is_shared: bool = True
+    at_once: ClassVar[int] = AT_ONCE
+    is_shared: ClassVar[bool] = True
+    _encryption: Counter[str] = field(default_factory=Counter)
+    """What S3 said of how it encrypted what was put, "" where it said nothing, with the number of objects."""
     _caller: Caller = field(default_factory=lambda: Caller(_GRANTS, Stop(), random.random))
 
     async def prepare(self, format_names: Sequence[str]) -> None:
@@ -138,6 +138,15 @@ class BucketPlace:
         if found is not None and found != complete:
             raise self._differs(made, COMPLETE)
         return written or found is None
+
+    def notes(self) -> list[str]:
+        """Return what S3 said of how it encrypts what was put (``Place``)."""
+        return [
+            f"at rest   {counted(number, 'object')} encrypted with {said}"
+            if said
+            else f"at rest   {counted(number, 'object')}, of which the server does not say that it encrypts them"
+            for said, number in sorted(self._encryption.items())
+        ]
 
     async def _once(self, made: Made, file: str, data: bytes, *, is_secret: bool = False) -> bytes | None:
         """Put an object unless there is one; return what is there instead, or None where it was put."""
@@ -211,7 +220,7 @@ class BucketPlace:
                 advice="remove that object, and see that --endpoint-url leads to a server that encrypts",
             )
         said = " ".join(str(answer.get(name) or "") for name in ("ServerSideEncryption", "SSEKMSKeyId"))
-        self.encryption[printable(said.strip(), 200)] += 1
+        self._encryption[printable(said.strip(), 200)] += 1
 
     def _meaning(self, error: CallError, parts: tuple[str, str, str], *, quoted: bool = True) -> Exception:
         if not quoted:

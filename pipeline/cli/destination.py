@@ -5,24 +5,24 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.bucket import Address, Key, is_address
 from pipeline.cli.whereabouts import check_region
-from pipeline.counting import counted
 from pipeline.errors import UsageError
 from pipeline.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from pipeline.bucket.place import Target
     from pipeline.layout import RunFolder
     from pipeline.places import Place
 
-__all__ = ["BucketDestination", "BucketOptions", "FolderDestination", "destination"]
+__all__ = ["BucketOptions", "Destination", "destination"]
 
 _ACCOUNT = re.compile("[0-9]{12}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -59,73 +59,23 @@ class BucketOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderDestination:
-    """A folder of this machine.
+class Destination:
+    """A folder of this machine, or a bucket.
 
     Attributes:
-        to: Which.
-        folder: The run's.
+        shown: The folder's path, or the bucket's address.
+        is_shared: As ``Place`` has it, known before there is one.
+        open: Returns what has files there, for the length of a block.
     """
 
-    to: Path
-    folder: RunFolder
-    is_shared = False
-
-    @property
-    def shown(self) -> str:
-        """Its name, for a person."""
-        return str(self.to)
-
-    def open(self) -> AbstractAsyncContextManager[Place]:
-        """Return what has files there, for the length of a block."""
-        from pipeline.places import FolderPlace
-
-        return contextlib.nullcontext(FolderPlace(self.to, self.folder))
-
-    def notes(self, place: Place) -> list[str]:  # noqa: ARG002  as that of a bucket
-        """Return what is to be said at the end of how files lie there."""
-        return []
-
-
-@dataclass(frozen=True, slots=True)
-class BucketDestination:
-    """A bucket of S3.
-
-    Attributes:
-        target: Which, and how objects lie there.
-    """
-
-    target: Target
-    is_shared = True
-
-    @property
-    def shown(self) -> str:
-        """Its address, for a person."""
-        return str(self.target.address)
-
-    def open(self) -> AbstractAsyncContextManager[Place]:
-        """Return what puts objects there, for the length of a block."""
-        from pipeline.bucket.place import open_bucket
-
-        return open_bucket(self.target)
-
-    def notes(self, place: Place) -> list[str]:
-        """Return what is to be said at the end of how objects lie there."""
-        from pipeline.bucket.place import BucketPlace
-
-        if not isinstance(place, BucketPlace):
-            return []
-        return [
-            f"at rest   {counted(number, 'object')} encrypted with {said}"
-            if said
-            else f"at rest   {counted(number, 'object')}, of which the server does not say that it encrypts them"
-            for said, number in sorted(place.encryption.items())
-        ]
+    shown: str
+    is_shared: bool
+    open: Callable[[], AbstractAsyncContextManager[Place]]
 
 
 def destination(
     to: str | None, folder: RunFolder, options: BucketOptions, meta: Mapping[str, str], listings: Sequence[str]
-) -> FolderDestination | BucketDestination:
+) -> Destination:
     """Return where to export to.
 
     Args:
@@ -139,19 +89,25 @@ def destination(
         UsageError: It is no place for an export, or not for this one.
     """
     if to is None or not is_address(to):
+        from pipeline.places import FolderPlace
+
         if given := options.given():
             raise UsageError(
                 f"{given[0]} is about a bucket, and this export goes to a folder",
                 advice="leave it out, or give --to s3://BUCKET/PREFIX",
             )
-        return FolderDestination(_folder(folder, to), folder)
+        place = FolderPlace(_folder(folder, to), folder)
+        return Destination(str(place.to), place.is_shared, lambda: contextlib.nullcontext(place))
     address = Address.of(to)
     if listings:
         raise UsageError(
             f"the listing {listings[0]} changes as its run goes on, and nothing in a bucket is written over",
             advice="export it to a folder, and copy it from there",
         )
-    return BucketDestination(_target(address, options, meta))
+    from pipeline.bucket.place import BucketPlace, open_bucket
+
+    target = _target(address, options, meta)
+    return Destination(str(address), BucketPlace.is_shared, partial(open_bucket, target))
 
 
 def _target(address: Address, options: BucketOptions, meta: Mapping[str, str]) -> Target:

@@ -17,7 +17,7 @@ from pipeline.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.cli.destination import BucketDestination, FolderDestination
+    from pipeline.cli.destination import Destination
     from pipeline.export import Exported, Order
     from pipeline.layout import RunFolder
     from pipeline.ledger import Reader
@@ -45,7 +45,7 @@ class Exporting:
     folder: RunFolder
     reader: Reader
     order: Order
-    goes_to: FolderDestination | BucketDestination
+    goes_to: Destination
     as_json: bool
     devices: int = 0
     failed: int = 0
@@ -75,7 +75,7 @@ class Exporting:
             try:
                 await export(self.reader, self.folder, self.order, place, self._add)
             finally:
-                self._notes = self.goes_to.notes(place)
+                self._notes = place.notes()
 
     def _list(self, listings: Sequence[str]) -> None:
         """Write listings and say which files they are; none goes to a bucket (``destination``)."""

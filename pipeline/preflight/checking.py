@@ -71,15 +71,16 @@ async def check(
         missing = None if found.failed else found.answer().missing
         findings.append(permissions.judge(simulated.answer(), missing, identity.arn))
     ready = found.answer()
-    folder = RunFolder(settings.run_folder, settings.shard)
-    remaining = Remaining.of(roster, folder.ledger, settings.key_type)
     if company is None:
+        remaining = Remaining.of(roster, RunFolder(settings.run_folder, settings.shard).ledger, settings.key_type)
         further = await anyio.to_thread.run_sync(samples.weigh, settings.formats, ready.endpoint)
         need = machine.Need(settings.run_folder, *remaining.new, len(ready.endpoint.roots), further)
         findings.append(machine.room(need))
+        beside = []
+    else:
+        remaining, beside = company.left[settings.run_folder], company.beside(settings)
     if twin is not None:
         findings.append(twin)
-    beside = company.beside(settings) if company is not None else []
     seconds = remaining.seconds(registry.grants, settings, beside)
     findings += _times(registry, identity, seconds, embedded, is_alone=not beside)
     return replace(ready, findings=tuple(findings))
